@@ -1,0 +1,5 @@
+"""`python -m lakebox` is `lakebox`."""
+
+from lakebox.cli import main
+
+main()

@@ -1,0 +1,115 @@
+"""Images (Pillow): an image is a video of one frame. Also the pixels of mask files."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from lakebox.core.model import MaskRef, Media
+from lakebox.core.ports import Frame
+from lakebox.errors import MaskError, MediaError
+
+_ORIENTATION = 0x0112  # EXIF tag
+_BROKEN = (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+_FORMATS = {"JPEG": "jpg", "PNG": "png"}
+_PLAIN_MODES = {"jpg": ("RGB", "L"), "png": ("RGB", "RGBA", "L")}
+"""Modes in which a file's own bytes read back as (h, w, c) uint8."""
+
+
+class ImageFile:
+    """An image file beside what the export declares of it."""
+
+    def __init__(self, path: Path, declared: Media) -> None:
+        self.path = path
+        self._declared = declared
+
+    def numbers(self) -> tuple[NDArray[np.int64], int]:
+        """Frame 0 of 1."""
+        return np.arange(1), 1
+
+    def check(self) -> None:
+        """Decode and compare with the export.
+
+        Raises:
+            MediaError: the image cannot be decoded or has another size.
+        """
+        next(self.frames(np.arange(1)))
+
+    def frames(self, wanted: NDArray[np.int64]) -> Iterator[Frame]:
+        """The image, decoded in full once to know that it is whole.
+
+        Raises:
+            MediaError: as `check`.
+        """
+        data = self.path.read_bytes()
+        try:
+            picture = Image.open(io.BytesIO(data))
+            picture.load()
+        except _BROKEN as error:
+            raise MediaError(f"not a readable image: {error}") from error
+        kind = _FORMATS.get(picture.format or "", "")
+        upright = self._upright(picture)
+        if upright.mode.startswith(("I", "F")):
+            raise MediaError(f"images of mode {upright.mode} (more than 8 bits per channel) are not supported; convert it to 8 bits")
+        as_is = upright is picture and picture.mode in _PLAIN_MODES.get(kind, ())
+        yield Frame(0, partial(_pixels, upright), data if as_is else None, kind if as_is else "")
+
+    def _upright(self, picture: Image.Image) -> Image.Image:
+        """The picture as the annotator saw it: turned by its EXIF orientation unless only the raw size fits."""
+        declared = self._declared.width, self._declared.height
+        turned = picture
+        if picture.getexif().get(_ORIENTATION, 1) != 1:
+            turned = ImageOps.exif_transpose(picture)
+        if None in declared or turned.size == declared:
+            return turned
+        if picture.size == declared:
+            return picture
+        raise MediaError(
+            f"the export declares {declared[0]}x{declared[1]} pixels, the image has {turned.width}x{turned.height};"
+            " annotations would not fit"
+        )
+
+
+def _pixels(picture: Image.Image) -> NDArray[np.uint8]:
+    plain = picture if picture.mode in ("RGB", "RGBA", "L") else picture.convert("RGBA" if "A" in picture.mode else "RGB")
+    pixels: NDArray[np.uint8] = np.asarray(plain)
+    return pixels if pixels.ndim == 3 else pixels[:, :, None]
+
+
+def png(pixels: NDArray[np.uint8]) -> bytes:
+    """Lossless PNG bytes of (h, w, c) uint8."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def mask_pixels(data: bytes, ref: MaskRef, size: tuple[int, int]) -> NDArray[np.bool_]:
+    """The (h, w) bool mask in an image file: pixels of the reference's colour, else all that are not black.
+
+    Args:
+        data: the file's bytes.
+        ref: which colour of it; transparent pixels are background.
+        size: height and width it must have; (0, 0) for any.
+
+    Raises:
+        MaskError: it is not an image, or has another size.
+    """
+    try:
+        picture = Image.open(io.BytesIO(data))
+        picture.load()
+    except _BROKEN as error:
+        raise MaskError(f"not a readable image: {error}") from error
+    if size != (0, 0) and picture.size != (size[1], size[0]):
+        raise MaskError(f"the mask has {picture.width}x{picture.height} pixels, its frame {size[1]}x{size[0]}")
+    if ref.color is None and picture.mode in ("1", "L", "I", "I;16"):
+        return np.asarray(picture) > 0
+    channels = np.asarray(picture.convert("RGBA"))
+    hit: NDArray[np.bool_]
+    hit = channels[:, :, :3].any(axis=2) if ref.color is None else (channels[:, :, :3] == ref.color).all(axis=2)
+    return hit & (channels[:, :, 3] > 0)

@@ -1,0 +1,67 @@
+"""Mask files of one data row: each fetched once, in parallel, and checked before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lakebox.adapters.image import mask_pixels
+from lakebox.core.model import MaskRef
+from lakebox.core.ports import Request
+from lakebox.core.urls import unsigned
+from lakebox.errors import MaskError
+
+PARALLEL = 16
+_KEPT = 64
+
+
+class Reads(Protocol):
+    """The part of `Files` that masks need."""
+
+    def read(self, request: Request) -> bytes:
+        """The whole file."""
+
+
+class MaskFiles:
+    """The mask pixels of one data row, by reference. Files are kept compressed, pixels only for a moment."""
+
+    def __init__(self, data: Mapping[str, bytes], size: tuple[int, int]) -> None:
+        self._data = data
+        self._size = size
+        self.pixels = lru_cache(_KEPT)(self.checked)
+
+    def checked(self, ref: MaskRef) -> NDArray[np.bool_]:
+        """The (h, w) bool mask, decoded now; `pixels` is the same and remembers the last few.
+
+        Raises:
+            MaskError: naming the file.
+        """
+        try:
+            return mask_pixels(self._data[ref.url], ref, self._size)
+        except MaskError as error:
+            raise MaskError(f"mask {unsigned(ref.url)}: {error}") from error
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+
+def fetch_masks(
+    files: Reads, refs: Iterable[MaskRef], requests: Mapping[str, Request], size: tuple[int, int]
+) -> MaskFiles:
+    """All files of `requests` (by address), each decoded once to know that it is whole and fits.
+
+    Raises:
+        FetchError: a file cannot be had.
+        MaskError: a file is no mask, or has not the frame's size (height, width).
+    """
+    with ThreadPoolExecutor(PARALLEL, "lakebox-mask") as pool:
+        found = MaskFiles(dict(zip(requests, pool.map(files.read, requests.values()), strict=True)), size)
+        one_each = {ref.url: ref for ref in refs}.values()
+        for _ in pool.map(found.checked, one_each):
+            pass
+    return found

@@ -1,0 +1,16 @@
+"""The one place that tells media types apart: which decoder opens which."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from lakebox.adapters.image import ImageFile
+from lakebox.adapters.video import VideoFile
+from lakebox.core.model import Media
+from lakebox.core.ports import OpenMedia
+
+
+def open_media(path: Path, declared: Media, match: Literal["count", "timestamp"]) -> OpenMedia:
+    """The file with its decoder."""
+    return VideoFile(path, declared, match) if declared.kind == "video" else ImageFile(path, declared)

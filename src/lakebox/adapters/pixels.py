@@ -1,0 +1,99 @@
+"""How media are stored. Config group `pixels`. JPEG by simplejpeg (libjpeg-turbo), PNG by Pillow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import numpy as np
+import simplejpeg
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from lakebox.adapters.image import png
+from lakebox.core.columns import Column
+from lakebox.core.facts import PIXELS
+from lakebox.core.ports import Frame, Map, OpenMedia
+from lakebox.errors import MediaError
+
+
+class _Pixels(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Jpeg(_Pixels):
+    """Frames as JPEG. JPEG files of an image project are stored untouched."""
+
+    quality: int = Field(default=90, ge=1, le=100)
+    subsampling: Literal["444", "422", "420"] = "420"
+
+    def column(self, media: str) -> Column:
+        """An image column, JPEG-compressed."""
+        return Column(PIXELS[media], "jpg", "uint8", key="lakebox:pixels")
+
+    def cells(self, media: OpenMedia, wanted: NDArray[np.int64], encode: Map) -> Iterator[Any]:
+        """JPEG bytes per frame."""
+        return encode(self._encode, media.frames(wanted))
+
+    def _encode(self, frame: Frame) -> bytes:
+        if frame.encoded is not None and frame.format == "jpg":
+            return frame.encoded
+        pixels = frame.pixels()
+        space = {1: "GRAY", 3: "RGB", 4: "RGBA"}[pixels.shape[2]]
+        data: bytes = simplejpeg.encode_jpeg(
+            np.ascontiguousarray(pixels), quality=self.quality, colorspace=space,
+            colorsubsampling="Gray" if space == "GRAY" else self.subsampling,
+        )  # fmt: skip
+        return data
+
+
+class Png(_Pixels):
+    """Frames without loss as PNG. PNG files of an image project are stored untouched."""
+
+    def column(self, media: str) -> Column:
+        """An image column, PNG-compressed."""
+        return Column(PIXELS[media], "png", "uint8", key="lakebox:pixels")
+
+    def cells(self, media: OpenMedia, wanted: NDArray[np.int64], encode: Map) -> Iterator[Any]:
+        """PNG bytes per frame."""
+        return encode(_png, media.frames(wanted))
+
+
+def _png(frame: Frame) -> bytes:
+    if frame.encoded is not None and frame.format == "png":
+        return frame.encoded
+    return png(frame.pixels())
+
+
+class VideoAsIs(_Pixels):
+    """The video file as it is, on the first row of each asset; nothing is decoded, the file's index is checked."""
+
+    def column(self, media: str) -> Column:
+        """A video column.
+
+        Raises:
+            MediaError: the project has images.
+        """
+        if media != "video":
+            raise MediaError("pixels=video stores videos; this is an image project: choose pixels=jpeg or pixels=png")
+        return Column("video", "video", key="lakebox:pixels")
+
+    def cells(self, media: OpenMedia, wanted: NDArray[np.int64], encode: Map) -> Iterator[Any]:
+        """The file's bytes, then None for every other row."""
+        if media.path.suffix.lower() not in (".mp4", ".m4v", ".mov"):
+            raise MediaError(f"pixels=video stores MP4 files, found '{media.path.suffix}'; choose pixels=jpeg")
+        media.check()
+        yield media.path.read_bytes()
+        yield from (None for _ in wanted[1:])
+
+
+class NoPixels(_Pixels):
+    """No media: labels only. Nothing is fetched; the export's frame count says how many rows there are."""
+
+    def column(self, media: str) -> None:
+        """There is none."""
+        return
+
+    def cells(self, media: OpenMedia, wanted: NDArray[np.int64], encode: Map) -> Iterator[Any]:
+        """Nothing."""
+        return iter(())

@@ -1,0 +1,154 @@
+"""Videos (PyAV): decoding, and the check of what was declared against what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from lakebox.core.model import Media
+from lakebox.core.ports import Frame
+from lakebox.errors import MediaError
+
+RATE_TOLERANCE = 0.01
+"""Declared and real frame rate may differ by so much of it: exports round 30000/1001 in many ways."""
+
+
+class VideoFile:
+    """A video file beside what the export declares of it."""
+
+    def __init__(self, path: Path, declared: Media, match: Literal["count", "timestamp"]) -> None:
+        self.path = path
+        self._declared = declared
+        self._match = match
+
+    def numbers(self) -> tuple[NDArray[np.int64], int]:
+        """Frame number of each frame in the file, in display order, and the number of frames of the timeline.
+
+        With `match` count the k-th frame is frame k; with timestamp it is the one that its time stamp says at the
+        declared rate.
+
+        Raises:
+            MediaError: the file is no video, or its frames do not match and are not to be matched by time.
+        """
+        if self._match == "timestamp":
+            return self._by_time()
+        total = self._declared.frames
+        if total is None:
+            total = len(self._times())
+        return np.arange(total), total
+
+    def _by_time(self) -> tuple[NDArray[np.int64], int]:
+        times = self._times()
+        rate, total = self._declared.rate, self._declared.frames
+        if rate is None or total is None:
+            raise MediaError("frames.match=timestamp needs frame_rate and frame_count, which the export does not declare")
+        numbers = np.rint((times - times[0]) * rate).astype(np.int64)
+        if numbers[-1] >= total + 1 or len(np.unique(numbers)) != len(numbers):
+            raise MediaError(
+                f"time stamps of {len(times)} frames do not fit {total} declared frames at {rate:g} frames/s;"
+                " re-encode the video at a constant frame rate"
+            )
+        return numbers, max(total, int(numbers[-1]) + 1)
+
+    def _times(self) -> NDArray[np.float64]:
+        """Seconds of each frame in display order, without decoding."""
+        with _opened(self.path) as (container, stream):
+            try:
+                stamps = [packet.pts for packet in container.demux(stream) if packet.size and packet.pts is not None]
+            except av.FFmpegError as error:
+                raise MediaError(f"not a readable video: {error.strerror}") from error
+            if not stamps:
+                raise MediaError("the video has no frames")
+            return np.sort(np.array(stamps, np.float64)) * float(stream.time_base or 1)
+
+    def check(self) -> None:
+        """Check size, frame rate and number of frames against the export without decoding.
+
+        Raises:
+            MediaError: with both numbers.
+        """
+        with _opened(self.path) as (_, stream):
+            self._check_stream(stream)
+            self._check_size(stream.width, stream.height)
+        if self._match == "count":
+            self._check_count(len(self._times()))
+
+    def frames(self, wanted: NDArray[np.int64]) -> Iterator[Frame]:
+        """Decode; everything declared is checked when the last frame is out.
+
+        Raises:
+            MediaError: as `check`, or where decoding breaks.
+        """
+        numbers, _ = self.numbers()
+        chosen = set(wanted.tolist())
+        count = 0
+        with _opened(self.path) as (container, stream):
+            self._check_stream(stream)
+            stream.thread_type = "AUTO"
+            try:
+                for picture in container.decode(stream):
+                    if count == 0:
+                        self._check_size(*_upright_size(picture))
+                    if count < len(numbers) and int(numbers[count]) in chosen:
+                        yield Frame(int(numbers[count]), partial(_rgb, picture))
+                    count += 1
+            except av.FFmpegError as error:
+                raise MediaError(f"decoding broke at frame {count}: {error.strerror}; re-encode the video") from error
+        self._check_count(count, len(numbers))
+
+    def _check_stream(self, stream: av.VideoStream) -> None:
+        declared, real = self._declared.rate, stream.average_rate
+        if declared and real and abs(float(real) - declared) > RATE_TOLERANCE * declared and self._match == "count":
+            raise MediaError(
+                f"the export declares {declared:g} frames/s, the video has {float(real):g}; upload the right video"
+                " or set frames.match=timestamp"
+            )
+
+    def _check_size(self, width: int, height: int) -> None:
+        declared = self._declared.width, self._declared.height
+        if None not in declared and declared != (width, height):
+            raise MediaError(
+                f"the export declares {declared[0]}x{declared[1]} pixels, the video has {width}x{height}; annotations"
+                " would not fit"
+            )
+
+    def _check_count(self, found: int, expected: int | None = None) -> None:
+        expected = self._declared.frames if expected is None else expected
+        if expected is not None and found != expected:
+            raise MediaError(
+                f"{found} frames in the video but {expected} expected; the file is damaged or another one: replace it,"
+                " re-encode it, or set frames.match=timestamp"
+            )
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
+    try:
+        container = av.open(str(path))
+    except av.FFmpegError as error:
+        raise MediaError(f"not a readable video: {error.strerror}") from error
+    with container:
+        if not container.streams.video:
+            raise MediaError("the file has no video stream")
+        yield container, container.streams.video[0]
+
+
+def _turns(picture: av.VideoFrame) -> int:
+    """Quarter turns, counter-clockwise, that a player makes to show the picture upright."""
+    return round(picture.rotation / 90) % 4
+
+
+def _upright_size(picture: av.VideoFrame) -> tuple[int, int]:
+    return (picture.height, picture.width) if _turns(picture) % 2 else (picture.width, picture.height)
+
+
+def _rgb(picture: av.VideoFrame) -> NDArray[np.uint8]:
+    pixels: NDArray[np.uint8] = picture.to_ndarray(format="rgb24")
+    return np.ascontiguousarray(np.rot90(pixels, _turns(picture))) if _turns(picture) else pixels

@@ -1,0 +1,42 @@
+"""Fingerprints: short names for content that do not depend on key order, list order of annotations, or signatures."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from lakebox.core.urls import lasting
+
+_ORDERED_BY = ("feature_id", "id")
+
+
+def digest(value: Any) -> str:
+    """20 hexadecimal digits that name a JSON-like value; equal for equal content."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.blake2b(text.encode(), digest_size=10).hexdigest()
+
+
+def canonical(node: Any) -> Any:
+    """The same annotations in one order, with addresses reduced to what lasts.
+
+    Lists of features are sorted by feature id (Labelbox does not promise an order), other lists (vertices, segments)
+    stay as they are. Dictionaries are sorted by `digest`.
+    """
+    if isinstance(node, Mapping):
+        return {k: lasting(v) if k == "url" and isinstance(v, str) else canonical(v) for k, v in node.items()}
+    if isinstance(node, list) and node and isinstance(node[0], Mapping):
+        key = next((k for k in _ORDERED_BY if k in node[0]), None)
+        items = sorted(node, key=lambda item: str(item.get(key, ""))) if key else node
+        return [canonical(item) for item in items]
+    return node
+
+
+def track_number(feature_id: str) -> int:
+    """The number under which an object is stored: a 31-bit hash of its feature id.
+
+    A hash, so that it is the same on every frame, after every re-fetch and in a dataset built anew, without
+    any memory of earlier runs.
+    """
+    return int.from_bytes(hashlib.blake2b(feature_id.encode(), digest_size=4).digest(), "big") & 0x7FFFFFFF

@@ -1,0 +1,110 @@
+"""Where an object is present, and from which spelled-out frames its value comes there.
+
+::
+
+    frame      0  1  2  3  4  5  6  7  8  9
+    segments   [-----------]     [--------]
+    knots      K        K           K
+    value      K  ~  ~  K  k     K  K  k  k      K spelled out, ~ linear, k held; nothing between the segments
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lakebox.core.model import Segment, Shape
+
+Frames = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """An object over all its frames; arrays of one length (frames,)."""
+
+    frames: Frames
+    """0-based, ascending, each once."""
+    knot: Frames
+    """Position of the spelled-out frame whose value is held."""
+    toward: Frames
+    """Position of the one moved towards; equal to `knot` where nothing moves."""
+    weight: NDArray[np.float64]
+    """How far, 0 to 1."""
+
+
+def spread(knots: Frames, segments: Sequence[Segment] | None, total: int) -> Spread:
+    """Spread spelled-out frames over segments.
+
+    Args:
+        knots: frames that the export spells out, ascending.
+        segments: first and last frame, inclusive, of each presence; None or empty: the knots are all there is.
+        total: number of frames of the media; nothing is spread beyond.
+
+    Spelled-out frames stay where they are, also outside segments. A segment without a knot holds the last earlier
+    value; frames before the first knot of a segment hold that knot. Overlapping segments count as one.
+    """
+    parts = [_within(knots, start, min(end, total - 1)) for start, end in _joined(segments or ())]
+    covered = [part.frames for part in parts]
+    rest = np.setdiff1d(np.arange(len(knots)), np.flatnonzero(np.isin(knots, np.concatenate([knots[:0], *covered]))))
+    parts.append(Spread(knots[rest], rest, rest, np.zeros(len(rest))))
+    frames = np.concatenate([part.frames for part in parts])
+    order = np.argsort(frames, kind="stable")
+    order = order[frames[order] < total]
+    return Spread(
+        frames[order],
+        np.concatenate([part.knot for part in parts])[order],
+        np.concatenate([part.toward for part in parts])[order],
+        np.concatenate([part.weight for part in parts])[order],
+    )
+
+
+def _joined(segments: Iterable[Segment]) -> list[Segment]:
+    """Sorted, overlapping ones united; neighbours that only touch stay apart (values do not move from one to the other)."""
+    joined: list[Segment] = []
+    for start, end in sorted(segments):
+        if joined and start <= joined[-1][1]:
+            joined[-1] = joined[-1][0], max(end, joined[-1][1])
+        else:
+            joined.append((start, end))
+    return joined
+
+
+def _within(knots: Frames, start: int, end: int) -> Spread:
+    first, behind = np.searchsorted(knots, [start, end + 1])
+    if behind == 0 or start > end:
+        none = np.zeros(0, np.int64)
+        return Spread(none, none, none, np.zeros(0))
+    frames = np.arange(start, end + 1)
+    if first == behind:
+        held = np.full(len(frames), first - 1)
+        return Spread(frames, held, held, np.zeros(len(frames)))
+    knot = np.clip(np.searchsorted(knots, frames, side="right") - 1, first, behind - 1)
+    toward = np.where(frames > knots[knot], np.minimum(knot + 1, behind - 1), knot)
+    gap = knots[toward] - knots[knot]
+    weight = np.divide(frames - knots[knot], gap, out=np.zeros(len(frames)), where=gap > 0)
+    return Spread(frames, knot, toward, weight)
+
+
+def held(spread: Spread) -> Spread:
+    """The same presence with values that only change at spelled-out frames."""
+    return Spread(spread.frames, spread.knot, spread.knot, np.zeros(len(spread.frames)))
+
+
+def shapes_at(shapes: NDArray[np.float64] | Sequence[Shape], where: Spread) -> NDArray[np.float64] | list[Shape]:
+    """The shape on every frame of `where`: (frames, d) for boxes and points, a list for everything else."""
+    if isinstance(shapes, np.ndarray):
+        start = shapes[where.knot]
+        moved: NDArray[np.float64] = start + (shapes[where.toward] - start) * where.weight[:, None]
+        return moved
+    steps = zip(where.knot.tolist(), where.toward.tolist(), where.weight.tolist(), strict=True)
+    return [_between(shapes[a], shapes[b], weight) if weight else shapes[a] for a, b, weight in steps]
+
+
+def _between(start: Shape, end: Shape, weight: float) -> Shape:
+    if isinstance(start, np.ndarray) and isinstance(end, np.ndarray) and start.shape == end.shape:
+        moved: NDArray[np.float64] = start + (end - start) * weight
+        return moved
+    return start

@@ -1,0 +1,112 @@
+"""The difference between what a project says and what a dataset holds. Creating is the difference to nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lakebox.core.columns import Column
+from lakebox.core.model import Asset
+from lakebox.core.ports import Stored, StoredAsset
+
+Change = tuple[Asset, StoredAsset | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What has to be done, asset by asset. Its text is the plan sentence."""
+
+    add: tuple[Change, ...] = ()
+    """New data rows, and changed media together with the stored copy they replace."""
+    relabel: tuple[tuple[Asset, StoredAsset], ...] = ()
+    drop: tuple[StoredAsset, ...] = ()
+    keep: tuple[Asset, ...] = ()
+    columns: tuple[str, ...] = ()
+    """Names of annotation columns to add."""
+    remove: tuple[str, ...] = ()
+    """Names of annotation columns that nothing fills any more."""
+    unfinished: tuple[StoredAsset, ...] = ()
+    """Copies that an interrupted run left; they are cleared away."""
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to do."""
+        return not (self.add or self.relabel or self.drop or self.columns or self.remove or self.unfinished)
+
+    def __str__(self) -> str:
+        """One sentence, such as `3 to add, 0 to relabel, 0 to drop, 12 unchanged`."""
+        replaced = sum(old is not None for _, old in self.add)
+        parts = [f"{len(self.add)} to add" + (f" ({replaced} in place of changed media)" if replaced else "")]
+        parts += [f"{len(self.relabel)} to relabel", f"{len(self.drop)} to drop", f"{len(self.keep)} unchanged"]
+        parts += [f"{len(self.columns)} columns to add"] if self.columns else []
+        parts += [f"columns to remove: {', '.join(self.remove)}"] if self.remove else []
+        parts += [f"{len(self.unfinished)} unfinished to clear"] if self.unfinished else []
+        return ", ".join(parts)
+
+
+def make_plan(wanted: Sequence[Asset], stored: Sequence[StoredAsset], untouchable: Collection[str] | None) -> Plan:
+    """Compare by identity and fingerprints.
+
+    Args:
+        wanted: data rows of the project.
+        stored: copies in the dataset; of several finished copies of one data row the last one counts.
+        untouchable: ids that must not be dropped although they are not wanted (they failed to be read);
+            None: nothing may be dropped, because not all of the project was read.
+    """
+    finished = {asset.id: asset for asset in stored if asset.complete}
+    unfinished = tuple(asset for asset in stored if finished.get(asset.id) is not asset)
+    known = {asset.id for asset in wanted}
+    may_drop = untouchable is not None
+    gone = [old for old in finished.values() if may_drop and old.id not in known and old.id not in (untouchable or ())]
+    old_of: Mapping[str, StoredAsset] = finished
+    moved = [a for a in wanted if a.id not in old_of or old_of[a.id].media_stamp != a.media_stamp]
+    moved_ids = {asset.id for asset in moved}
+    same = [asset for asset in wanted if asset.id not in moved_ids]
+    return Plan(
+        add=tuple((asset, old_of.get(asset.id)) for asset in moved),
+        relabel=tuple((a, old_of[a.id]) for a in same if old_of[a.id].labels_stamp != a.labels_stamp),
+        drop=tuple(gone),
+        keep=tuple(asset for asset in same if old_of[asset.id].labels_stamp == asset.labels_stamp),
+        unfinished=unfinished,
+    )
+
+
+def column_changes(wanted: Sequence[Column], stored: Stored, fixed: Collection[str]) -> tuple[list[str], list[str]]:
+    """Names of columns to add and to remove; `fixed` are the names that are not up for removal.
+
+    A column whose type changed is removed and added again.
+    """
+    before = {column.name: column for column in stored.columns}
+    wrong = [c.name for c in wanted if c.name in before and _kind(before[c.name]) != _kind(c)]
+    names = {column.name for column in wanted}
+    remove = [name for name in before if name not in names and name not in fixed] + wrong
+    return [c.name for c in wanted if c.name not in before or c.name in wrong], sorted(remove)
+
+
+def _kind(column: Column) -> tuple[str, str, int]:
+    return column.type, column.dtype, column.ndim
+
+
+def with_columns(plan: Plan, wanted: Sequence[Column], stored: Stored, fixed: Collection[str]) -> Plan:
+    """The plan with the columns it needs."""
+    add, remove = column_changes(wanted, stored, fixed)
+    return replace(plan, columns=tuple(add), remove=tuple(remove))
+
+
+def copies(ids: Sequence[str], states: Mapping[int, str]) -> list[tuple[str, NDArray[np.int64], str | None]]:
+    """Runs of rows of one data row: (id, row numbers, state cell or None).
+
+    Args:
+        ids: data row id of every row.
+        states: row number -> state cell, of the rows that have one; a state ends a copy.
+    """
+    found, start = [], 0
+    for row in range(len(ids)):
+        if row in states or row + 1 == len(ids) or ids[row + 1] != ids[row]:
+            found.append((ids[row], np.arange(start, row + 1), states.get(row)))
+            start = row + 1
+    return found
+

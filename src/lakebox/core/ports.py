@@ -1,0 +1,290 @@
+"""What the programs need from the outside world. Adapters offer these shapes; configuration chooses between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lakebox.core.columns import Cells, Column
+from lakebox.core.mapping import Mapping as OntologyMapping
+from lakebox.core.model import Failure, MaskRef, Media
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """How to fetch a file. Never logged or shown: address and headers may carry credentials."""
+
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRow:
+    """One data row of an export, or the reason why it cannot be read."""
+
+    position: int
+    """Hand it to `Source.row` to read the data row again."""
+    line: int
+    """1-based line (NDJSON) or element (JSON array), for messages."""
+    data: Mapping[str, Any] | None
+    error: str = ""
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Where the project comes from."""
+
+    def describe(self) -> str:
+        """What people call this source."""
+
+    def rows(self) -> Iterator[SourceRow]:
+        """All data rows in the source's order, one at a time."""
+
+    def row(self, position: int) -> Mapping[str, Any]:
+        """The data row at a position that `rows` gave."""
+
+    def ontology(self) -> Mapping[str, Any] | None:
+        """Labelbox's normalized ontology JSON, or None if there is none."""
+
+    def resolve(self, url: str) -> str:
+        """An address that can be fetched, for one that may be relative to the export."""
+
+
+@runtime_checkable
+class Presigner(Protocol):
+    """Turns a private address into a request that the server will accept."""
+
+    def request(self, url: str) -> Request:
+        """The request for an address; no I/O beyond signing."""
+
+
+class Files(Protocol):
+    """Fetches files, local or remote."""
+
+    def read(self, request: Request) -> bytes:
+        """The whole file.
+
+        Raises:
+            FetchError: it cannot be had whole.
+        """
+
+    def local(self, request: Request) -> AbstractContextManager[Path]:
+        """The file as a path for as long as the context lasts.
+
+        Raises:
+            FetchError: it cannot be had whole.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One decoded frame. `pixels` converts when called: (h, w, c) uint8, c = 1, 3 or 4."""
+
+    index: int
+    pixels: Callable[[], NDArray[np.uint8]]
+    encoded: bytes | None = None
+    """The file's own bytes where they are one whole upright picture (JPEG or PNG) ..."""
+    format: str = ""
+    """... and their format, `jpg` or `png`."""
+
+
+class OpenMedia(Protocol):
+    """A media file that is at hand, together with what the export declares of it."""
+
+    path: Path
+
+    def numbers(self) -> tuple[NDArray[np.int64], int]:
+        """Frame number of each frame in the file, and the total number of frames of the timeline."""
+
+    def frames(self, wanted: NDArray[np.int64]) -> Iterator[Frame]:
+        """The wanted frames in order; when exhausted, everything declared has been checked.
+
+        Raises:
+            MediaError: the file cannot be decoded, or is not what the export declares.
+        """
+
+    def check(self) -> None:
+        """Check what is declared without decoding.
+
+        Raises:
+            MediaError: the file is not what the export declares.
+        """
+
+
+class Masks(Protocol):
+    """The mask files of one data row, fetched and checked."""
+
+    def __len__(self) -> int:
+        """Number of files."""
+
+    def pixels(self, ref: MaskRef) -> NDArray[np.bool_]:
+        """(h, w) bool."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What reads files, media and masks. Not configured; handed in so that the programs know no vendor."""
+
+    files: Files
+    open_media: Callable[[Path, Media, Literal["count", "timestamp"]], OpenMedia]
+    fetch_masks: Callable[[Files, Sequence[MaskRef], Mapping[str, Request], tuple[int, int]], Masks]
+
+
+class Progress(Protocol):
+    """Shows how far a run is."""
+
+    def begin(self, what: str, assets: int) -> None:
+        """A stage with so many assets begins."""
+
+    def rows(self, count: int) -> None:
+        """So many rows were written."""
+
+    def asset(self) -> None:
+        """An asset is done, well or badly."""
+
+
+Map = Callable[[Callable[[Frame], bytes], Iterable[Frame]], Iterator[bytes]]
+
+
+@runtime_checkable
+class Pixels(Protocol):
+    """How media are stored."""
+
+    def column(self, media: str) -> Column | None:
+        """The media column; None: no media are stored, so none are fetched."""
+
+    def cells(self, media: OpenMedia, wanted: NDArray[np.int64], encode: Map) -> Iterator[Any]:
+        """One cell per wanted frame; `encode` is `map`, possibly running ahead in parallel."""
+
+
+@runtime_checkable
+class MaskPolicy(Protocol):
+    """What becomes of mask files."""
+
+    def adapt(self, mapping: OntologyMapping) -> OntologyMapping:
+        """The mapping with this policy applied to mask tools."""
+
+
+@runtime_checkable
+class Executor(Protocol):
+    """Runs work beside the one writer. Both calls are lazy, bounded and in order."""
+
+    def map(self, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+        """`work` of every item; a few are under way ahead of the one asked for."""
+
+    def stream(self, work: Callable[[T], Iterator[R]], items: Iterable[T]) -> Iterator[tuple[T, Iterator[R]]]:
+        """Every item with the results of its generator, which runs ahead of the reader by a bounded number."""
+
+
+@runtime_checkable
+class OnError(Protocol):
+    """What happens when an asset fails."""
+
+    def __call__(self, failure: Failure) -> None:
+        """Return to go on with the next asset, raise to stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAsset:
+    """What a dataset holds of a data row. A copy that was not finished has `complete` False and counts for nothing."""
+
+    id: str
+    media_stamp: str
+    labels_stamp: str
+    rows: NDArray[np.int64]
+    """Row numbers, in frame order."""
+    index: int
+    """`video_idx` or `image_idx`."""
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The state of a dataset, read from the dataset itself."""
+
+    assets: tuple[StoredAsset, ...] = ()
+    columns: tuple[Column, ...] = ()
+    """Columns that lakebox wrote; others belong to somebody else and are never touched."""
+    foreign: tuple[str, ...] = ()
+    """Names of columns that lakebox did not write."""
+    media: str = ""
+    """`video`, `image`, or empty for a new dataset."""
+    project_id: str = ""
+
+
+class Lake(Protocol):
+    """An open dataset. One writer; nothing is visible to others before `commit`."""
+
+    def stored(self) -> Stored:
+        """Read what is there."""
+
+    def describe(self, facts: Mapping[str, Any]) -> None:
+        """Keep `labelbox_meta`: project_id, type, project_name, sources."""
+
+    def arrange(self, columns: Sequence[Column], remove: Sequence[str]) -> bool:
+        """Remove columns, then add those that are missing and bring class names up to date. Whether anything changed."""
+
+    def append(self, cells: Cells) -> None:
+        """Add rows; `cells` names every lakebox column."""
+
+    def update(self, rows: NDArray[np.int64], cells: Cells) -> None:
+        """Overwrite the named cells of existing rows."""
+
+    def read(self, column: str, rows: NDArray[np.int64]) -> list[Any]:
+        """Cells of some rows."""
+
+    def delete(self, rows: NDArray[np.int64]) -> None:
+        """Remove rows; later rows move up."""
+
+    def commit(self, message: str) -> None:
+        """Make everything since the last commit lasting, or none of it.
+
+        Raises:
+            LakeError: it could not be written; the dataset must be opened again.
+        """
+
+    def tag(self, name: str) -> None:
+        """Name the current version."""
+
+    def __len__(self) -> int:
+        """Number of rows."""
+
+    @property
+    def version(self) -> str:
+        """Id of the current version."""
+
+
+@runtime_checkable
+class Storage(Protocol):
+    """Where datasets live."""
+
+    def find(self, path: str) -> Lake | None:
+        """Open a dataset; None if there is none and one could be created.
+
+        Raises:
+            LakeError: something else is there, or it cannot be reached.
+        """
+
+    def create(self, path: str) -> Lake:
+        """Create a dataset.
+
+        Raises:
+            LakeError: it cannot be created.
+        """
+
+
+@runtime_checkable
+class Provider(Protocol):
+    """Which dataset gets a project's annotations."""
+
+    def address(self, path: str, project_name: str) -> str:
+        """The address of that dataset."""

@@ -1,0 +1,69 @@
+"""What a run did, as one value: for people a table (`lakebox.cli`), for programs JSON."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from lakebox.core.compile import Tally
+from lakebox.core.model import Failure
+
+
+@dataclass(slots=True)
+class DatasetFacts:
+    """Where the result is."""
+
+    path: str = ""
+    branch: str = "main"
+    version: str = ""
+    tag: str = ""
+    rows: int = 0
+
+
+@dataclass(slots=True)
+class Report:
+    """Everything a run has to say. Nothing is lost without being counted here."""
+
+    task: str = ""
+    plan: str = ""
+    dataset: DatasetFacts = field(default_factory=DatasetFacts)
+    assets: Counter[str] = field(
+        default_factory=lambda: Counter(added=0, relabelled=0, dropped=0, unchanged=0, failed=0)
+    )
+    tally: Tally = field(default_factory=Tally)
+    masks: Counter[str] = field(default_factory=lambda: Counter(fetched=0, cached=0, failed=0))
+    media: Counter[str] = field(default_factory=lambda: Counter(fetched=0, frames=0))
+    failures: list[Failure] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything that was asked for was done."""
+        return not self.failures
+
+    def fail(self, failure: Failure) -> None:
+        """Note a failure."""
+        self.failures.append(failure)
+        self.assets["failed"] += 1
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as JSON-like data."""
+        read, written = self.tally.read, self.tally.written
+        return {
+            "task": self.task,
+            "plan": self.plan,
+            "dataset": asdict(self.dataset),
+            "assets": dict(self.assets),
+            "kinds": {
+                kind: {"read": read[kind], "written": written[kind], "skipped": read[kind] - written[kind]}
+                for kind in sorted(read)
+            },
+            "columns": dict(sorted(self.tally.columns.items())),
+            "masks": dict(self.masks),
+            "media": dict(self.media),
+            "failures": [asdict(failure) for failure in self.failures],
+            "warnings": [*self.warnings, *(f"{times} x {reason}" for reason, times in sorted(self.tally.reasons.items()))],
+            "seconds": round(self.seconds, 3),
+        }

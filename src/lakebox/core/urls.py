@@ -1,0 +1,49 @@
+"""Addresses without what is secret or short-lived in them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+
+# Query parameters that sign a request: Labelbox/Google CDN, AWS (v2, v4, CloudFront), Google v2/v4, Azure SAS.
+_SIGNING = re.compile(
+    r"^(expires|keyname|signature|policy|key-pair-id|awsaccesskeyid|googleaccessid|token|access_token|sig"
+    r"|x-amz-.*|x-goog-.*)$",
+    re.IGNORECASE,
+)
+_AZURE = frozenset("sv ss srt sr sp st se sip spr si skoid sktid skt ske sks skv sdd".split())
+# Labelbox makes a new task id for every export, so it says nothing about the mask (EXPORT_FORMAT section 2).
+_EXPORT_TASK = re.compile(r"/tasks/[^/]+/masks/")
+
+
+def unsigned(url: str) -> str:
+    """The address without credentials, signature and fragment; parameters that name the content stay.
+
+    >>> unsigned("https://u:p@h/a.mp4?versionId=3&X-Amz-Signature=abc")
+    'https://h/a.mp4?versionId=3'
+    """
+    if "?" not in url and "@" not in url and "#" not in url:
+        return url
+    parts = urlsplit(url)
+    if not parts.scheme:
+        return url
+    query = parse_qsl(parts.query, keep_blank_values=True)
+    azure = any(key.lower() == "sig" for key, _ in query)
+    kept = [(k, v) for k, v in query if not _SIGNING.match(k) and not (azure and k.lower() in _AZURE)]
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, urlencode(kept), ""))
+
+
+def lasting(url: str) -> str:
+    """The part of a mask's address that stays the same from export to export."""
+    return _EXPORT_TASK.sub("/tasks/*/masks/", unsigned(url))
+
+
+def stem(name: str) -> str:
+    """File name without folder and suffix, of a path or an address.
+
+    >>> stem("https://h/dir/clip%2007.mp4?Expires=1")
+    'clip 07'
+    """
+    path = unquote(urlsplit(name).path) if "://" in name else name
+    return PurePosixPath(path).stem

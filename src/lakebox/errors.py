@@ -1,0 +1,62 @@
+"""Every error lakebox raises on purpose.
+
+LakeboxError
+├── ConfigError      the configuration is wrong; nothing was touched (exit 2)
+├── SourceError      the export or its ontology cannot be read at all
+├── LakeError        the dataset cannot be opened, read or written
+└── AssetError       one data row cannot be imported; the others go on
+    ├── RowError     its JSON is not what Labelbox writes       (stage "parse")
+    ├── FetchError   a file of it cannot be had                  (stage "fetch")
+    ├── MediaError   its media cannot be decoded or do not match (stage "decode")
+    └── MaskError    one of its masks cannot be read or used     (stage "mask")
+"""
+
+
+class LakeboxError(Exception):
+    """Anything lakebox refuses to do, in one sentence that says what to do about it."""
+
+
+class ConfigError(LakeboxError):
+    """The configuration is wrong; nothing was read or written because of it."""
+
+
+class SourceError(LakeboxError):
+    """The project cannot be read: no export, no data rows, or not what was asked for."""
+
+
+class LakeError(LakeboxError):
+    """The dataset cannot be opened, read or written."""
+
+
+class Stopped(LakeboxError):
+    """An asset failed and the configuration asks to stop then; what was finished is committed."""
+
+
+class AssetError(LakeboxError):
+    """One data row cannot be imported. `stage` says where it failed; the rest of the project goes on."""
+
+    stage = "import"
+
+
+class RowError(AssetError):
+    """The export's JSON of a data row is not what Labelbox writes."""
+
+    stage = "parse"
+
+
+class FetchError(AssetError):
+    """A file of a data row cannot be had: missing, refused, cut short or unreachable."""
+
+    stage = "fetch"
+
+
+class MediaError(AssetError):
+    """The media of a data row cannot be decoded or are not what the export declares."""
+
+    stage = "decode"
+
+
+class MaskError(AssetError):
+    """A mask file of a data row cannot be read or does not fit its frame."""
+
+    stage = "mask"

@@ -1,0 +1,52 @@
+"""The runner: composes nothing, knows no task. It builds the components, hands them to the task and calls it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from lakebox.adapters.files import FileFetcher
+from lakebox.adapters.masks import fetch_masks
+from lakebox.adapters.media import open_media
+from lakebox.adapters.progress import Silent
+from lakebox.config import GROUPS, build, build_task
+from lakebox.core.ports import Progress, Tools
+from lakebox.core.report import Report
+from lakebox.errors import ConfigError
+
+
+def run(cfg: DictConfig, progress: Progress | None = None) -> Report:
+    """Run a composed configuration.
+
+    Args:
+        cfg: from `load_config`, or from `hydra.main` of your own application.
+        progress: shows how far the run is; None: nobody looks.
+
+    Raises:
+        ConfigError: the configuration is wrong; nothing was touched.
+        SourceError: the project cannot be read.
+        LakeError: the dataset cannot be read or written.
+
+    What fails for single data rows is not raised: see `Report.failures`.
+    """
+    built = build(cfg)
+    parts = {
+        **built.parts,
+        "tools": Tools(FileFetcher(), open_media, fetch_masks),
+        "progress": progress or Silent(),
+        "choices": {group: OmegaConf.to_container(cfg[group]) for group in GROUPS},
+    }
+    report: Report = build_task(cfg, parts)()
+    if built.parts.get("report"):
+        _write(report, Path(str(built.parts["report"])))
+    return report
+
+
+def _write(report: Report, path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(report.as_dict(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"report: {path} cannot be written: {error.strerror}; the run itself is complete") from error

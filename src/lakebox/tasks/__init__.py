@@ -1,0 +1,1 @@
+"""The programs: what `task=...` chooses between. They know adapters by argument only."""

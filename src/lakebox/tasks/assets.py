@@ -1,0 +1,211 @@
+"""One data row -> blocks of rows ready to be written: fetch, decode, encode and compile. Runs in executors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lakebox.core.columns import Cell, Column
+from lakebox.core.compile import Compiled, Tally, Timeline, compile_label
+from lakebox.core.convert import Deferred
+from lakebox.core.facts import STATE, fact_cells, number_cells, state_cell
+from lakebox.core.frames import FrameSelection
+from lakebox.core.labels import LabelPolicy
+from lakebox.core.layout import Layout
+from lakebox.core.model import Asset, Label
+from lakebox.core.ports import Executor, Masks, OpenMedia, Pixels, Presigner, Source, Tools
+from lakebox.core.scan import choose_label
+from lakebox.errors import FetchError, MaskError, MediaError
+
+BATCH_ROWS = 64
+"""Rows per block where cells hold pixels: a few megabytes of JPEG, tens of megabytes of masks."""
+LABEL_ROWS = 4096
+"""Rows per block where they do not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Consecutive rows of one data row: column -> cells, all of one length."""
+
+    cells: Mapping[str, Sequence[Cell]]
+    rows: int
+    tally: Tally | None = None
+    """On the first block: what became of the data row's annotations."""
+    masks: int = 0
+    """On the first block: number of mask files fetched."""
+
+    def nbytes(self) -> int:
+        """Rough size, to know when to commit."""
+        return sum(_size(cell) for cells in self.cells.values() for cell in _cells(cells))
+
+
+def _cells(cells: Sequence[Cell]) -> Sequence[Cell]:
+    return [cells] if isinstance(cells, np.ndarray) else cells
+
+
+def _size(cell: Cell) -> int:
+    if isinstance(cell, np.ndarray):
+        return int(cell.nbytes)
+    return sum(_size(part) for part in cell) if isinstance(cell, list) else len(cell or b"")
+
+
+@dataclass(frozen=True, slots=True)
+class NewRows:
+    """A data row to add."""
+
+    asset: Asset
+    index: int
+    """Its `video_idx` or `image_idx`."""
+
+
+@dataclass(frozen=True, slots=True)
+class OldRows:
+    """A data row whose rows are there: their frames, and the declared or stored number of frames."""
+
+    asset: Asset
+    frames: NDArray[np.int64]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class AssetWork:
+    """Everything that turning one data row into rows needs."""
+
+    source: Source
+    presigner: Presigner
+    tools: Tools
+    labels: LabelPolicy
+    frames: FrameSelection
+    pixels: Pixels
+    executor: Executor
+    project_id: str
+    layout: Layout | None
+    """None: media and facts only."""
+    pixel_column: Column | None
+
+    def add(self, item: NewRows) -> Iterator[Block]:
+        """Blocks of all columns, the last one with the state that makes the data row count as finished.
+
+        Raises:
+            AssetError: the data row cannot be imported; what was yielded before must be taken back.
+        """
+        label = self._label(item.asset)
+        with ExitStack() as stack:
+            if self.pixel_column is None:
+                yield from self._rows(item, label, None, *self._declared(item.asset, label))
+                return
+            request = self.presigner.request(self.source.resolve(item.asset.url))
+            path = stack.enter_context(self.tools.files.local(request))
+            media = self.tools.open_media(path, item.asset.media, self.frames.match)
+            numbers, total = media.numbers()
+            wanted = np.intersect1d(self.frames.select(total, item.asset.media, label), numbers)
+            if not len(wanted):
+                raise MediaError(f"none of its {total} frames is selected by the configuration")
+            yield from self._rows(item, label, media, wanted, total)
+
+    def _declared(self, asset: Asset, label: Label | None) -> tuple[NDArray[np.int64], int]:
+        total = asset.media.frames
+        if total is None:
+            raise MediaError("the export declares no frame_count, and pixels=none does not look into the video")
+        return self.frames.select(total, asset.media, label), total
+
+    def _rows(
+        self, item: NewRows, label: Label | None, media: OpenMedia | None, frames: NDArray[np.int64], total: int
+    ) -> Iterator[Block]:
+        asset = item.asset
+        compiled = self._compile(label, Timeline(frames, total), asset)
+        masks = self._masks(compiled, asset)
+        cells: dict[str, Sequence[Cell]] = {
+            **compiled.cells,
+            **number_cells(asset.media.kind, frames, item.index),
+            **fact_cells(asset, label, frames, total),
+            STATE: _states(asset, len(frames)),
+        }
+        for start, pixels in self._pixels(media, frames, _batch(compiled, self.pixel_column)):
+            stop = start + (len(pixels) if media else _batch(compiled, None))
+            own = {self.pixel_column.name: pixels} if self.pixel_column else {}
+            yield _block(cells, start, min(stop, len(frames)), masks, compiled, own)
+
+    def _pixels(
+        self, media: OpenMedia | None, frames: NDArray[np.int64], batch: int
+    ) -> Iterator[tuple[int, list[Any]]]:
+        """(first row, media cells) in batches; the last batch comes only when the whole file has been checked."""
+        if media is None:
+            yield from ((start, []) for start in range(0, len(frames), batch))
+            return
+        cells = self.pixels.cells(media, frames, self.executor.map)
+        start, ready = 0, list(islice(cells, batch))
+        while following := list(islice(cells, batch)):
+            yield start, ready
+            start, ready = start + len(ready), following
+        if start + len(ready) != len(frames):
+            raise MediaError(f"{start + len(ready)} frames decoded but {len(frames)} expected; replace or re-encode the file")
+        yield start, ready
+
+    def relabel(self, item: OldRows) -> Iterator[Block]:
+        """Blocks of annotation and `lb_meta` columns. Masks are fetched and checked before the first block.
+
+        Raises:
+            AssetError: the labels cannot be used; nothing was yielded.
+        """
+        asset, label = item.asset, self._label(item.asset)
+        compiled = self._compile(label, Timeline(item.frames, item.total), asset)
+        masks = self._masks(compiled, asset)
+        facts = fact_cells(asset, label, item.frames, item.total)
+        facts[STATE] = _states(asset, len(item.frames))
+        batch = _batch(compiled, None)
+        for start in range(0, len(item.frames), batch):
+            stop = min(start + batch, len(item.frames))
+            yield _block({**compiled.cells, **facts}, start, stop, masks, compiled, {})
+
+    def _compile(self, label: Label | None, timeline: Timeline, asset: Asset) -> Compiled:
+        if self.layout is None:
+            return Compiled({}, Tally())
+        return compile_label(label, self.layout, timeline, _frame_size(asset))
+
+    def _label(self, asset: Asset) -> Label | None:
+        return choose_label(self.source.row(asset.position), self.project_id, self.labels)[1]
+
+    def _masks(self, compiled: Compiled, asset: Asset) -> Masks:
+        refs = compiled.masks()
+        try:
+            requests = {ref.url: self.presigner.request(self.source.resolve(ref.url)) for ref in refs}
+            return self.tools.fetch_masks(self.tools.files, refs, requests, _frame_size(asset))
+        except FetchError as error:
+            raise MaskError(f"mask {error}") from error
+
+
+def _states(asset: Asset, rows: int) -> list[str]:
+    return [""] * (rows - 1) + [state_cell(asset.media_stamp, asset.labels_stamp, rows)]
+
+
+def _frame_size(asset: Asset) -> tuple[int, int]:
+    return asset.media.height or 0, asset.media.width or 0
+
+
+def _batch(compiled: Compiled, pixels: Column | None) -> int:
+    heavy = pixels is not None or any(isinstance(cell, Deferred) for cells in compiled.cells.values() for cell in cells[:1])
+    return BATCH_ROWS if heavy else LABEL_ROWS
+
+
+def _block(
+    cells: Mapping[str, Sequence[Cell]], start: int, stop: int, masks: Masks, compiled: Compiled, own: Mapping[str, Any]
+) -> Block:
+    part = {name: [_painted(cell, masks) for cell in values[start:stop]] if _is_deferred(values) else values[start:stop]
+            for name, values in cells.items()}  # fmt: skip
+    first = start == 0
+    return Block({**own, **part}, stop - start, compiled.tally if first else None, len(masks) if first else 0)
+
+
+def _is_deferred(values: Sequence[Cell]) -> bool:
+    return len(values) > 0 and isinstance(values[0], Deferred)
+
+
+def _painted(cell: Deferred, masks: Masks) -> Any:
+    return cell.paint([masks.pixels(ref) for ref in cell.refs])

@@ -1,0 +1,162 @@
+"""What every task on a project needs: its components, and the plan worked out from source and lake."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, SkipValidation
+
+from lakebox.core.columns import Column
+from lakebox.core.facts import fact_columns, media_columns
+from lakebox.core.fingerprint import digest
+from lakebox.core.frames import FrameSelection
+from lakebox.core.labels import LabelPolicy
+from lakebox.core.layout import Layout, make_layout
+from lakebox.core.mapping import Mapping
+from lakebox.core.model import Asset, Failure
+from lakebox.core.ontology import parse_ontology
+from lakebox.core.plan import Plan, make_plan, with_columns
+from lakebox.core.ports import (
+    Executor, Lake, MaskPolicy, OnError, Pixels, Presigner, Progress, Provider, Source, Storage, Stored, Tools,
+)  # fmt: skip
+from lakebox.core.report import Report
+from lakebox.core.scan import Reading, Scan, scan
+from lakebox.errors import ConfigError, MediaError
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A project compared with its dataset."""
+
+    scan: Scan
+    lake: Lake | None
+    stored: Stored
+    address: str
+    media: str
+    layout: Layout
+    pixel_column: Column | None
+    todo: Plan
+
+
+class Project(BaseModel):
+    """Components of a task on a project. The runner fills every field that is named like a config group or root key."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+    source: Source
+    presigner: Presigner
+    mapping: Mapping
+    provider: Provider
+    storage: Storage
+    pixels: Pixels
+    masks: MaskPolicy
+    frames: FrameSelection
+    labels: LabelPolicy
+    executor: Executor
+    on_error: OnError
+    project_id: str | None
+    path: str = Field(min_length=1)
+    limit: PositiveInt | None
+    tools: SkipValidation[Tools]
+    progress: SkipValidation[Progress]
+
+    def prepare(self, actions: frozenset[str], report: Report) -> Prepared:
+        """Read source and dataset, and plan. Failures and warnings go to the report; nothing is changed.
+
+        Args:
+            actions: what the task may do, out of `add`, `relabel` and `drop`.
+            report: gets failures, warnings, plan and dataset.
+        """
+        raw = self.source.ontology()
+        given = parse_ontology(raw, self.source.describe()) if raw is not None else None
+        recipe = digest(repr(self.pixels))
+        found = scan(self.source.rows(), self.project_id, Reading(self.labels, self.frames, recipe), given, self.limit)
+        address = self.provider.address(self.path, found.project_name)
+        lake = self.storage.find(address)
+        stored = lake.stored() if lake else Stored()
+        self._refuse_other_project(found, stored, address)
+        media = stored.media or (found.assets[0].media.kind if found.assets else "video")
+        found.assets = [asset for asset in found.assets if self._fits(asset, media, found)]
+        pixel_column = self._pixel_column(media, stored, actions)
+        mapping = self.masks.adapt(self.mapping)
+        layout = self._layout(found, mapping, stored, [*media_columns(media, pixel_column), *fact_columns(media)])
+        todo = self._plan(found, layout, stored, actions)
+        if "relabel" in actions:
+            fixed = {column.name for column in stored.columns if column.key.startswith("lakebox:")}
+            todo = with_columns(todo, layout.columns(), stored, fixed)
+        for failure in found.failures:
+            self.fail(report, failure)
+        report.warnings += [*found.warnings, *self._typos(found, mapping)]
+        report.plan = str(todo)
+        report.dataset.path = address
+        report.dataset.rows = len(lake) if lake else 0
+        report.dataset.version = lake.version if lake else ""
+        report.assets["unchanged"] += len(todo.keep)
+        return Prepared(found, lake, stored, address, media, layout, pixel_column, todo)
+
+    def fail(self, report: Report, failure: Failure) -> None:
+        """Note a failure and let the policy decide whether to go on."""
+        report.fail(failure)
+        self.on_error(failure)
+
+    def _refuse_other_project(self, found: Scan, stored: Stored, address: str) -> None:
+        if stored.project_id and stored.project_id != found.project_id:
+            raise ConfigError(
+                f"path: {address} holds project {stored.project_id}, not {found.project_id}; nothing was touched, choose"
+                " another path"
+            )
+
+    def _fits(self, asset: Asset, media: str, found: Scan) -> bool:
+        if asset.media.kind != media:
+            text = f"is of type {asset.media.kind}, but the dataset holds {media} projects; export them separately"
+            found.failures.append(Failure(asset.id, asset.name, "parse", text))
+        return asset.media.kind == media
+
+    def _pixel_column(self, media: str, stored: Stored, actions: frozenset[str]) -> Column | None:
+        before = next((column for column in stored.columns if column.key == "lakebox:pixels"), None)
+        if "add" not in actions:
+            return before
+        try:
+            wanted = self.pixels.column(media)
+        except MediaError as error:
+            raise ConfigError(f"pixels: {error}") from error
+        if stored.columns and wanted != before:
+            has = f"'{before.name}' as {before.type}" if before else "no pixels"
+            wants = f"'{wanted.name}' as {wanted.type}" if wanted else "none"
+            raise ConfigError(f"pixels: the dataset stores {has}, the configuration wants {wants}; choose another path")
+        return wanted
+
+    def _layout(self, found: Scan, mapping: Mapping, stored: Stored, fixed: list[Column]) -> Layout:
+        """Stored names bind only the features that still want a column, so that a left one gives its name free."""
+        before = {column.key: column for column in stored.columns if not column.key.startswith("lakebox:")}
+        taken = {column.name for column in fixed} | set(stored.foreign)
+        keys = {column.key for column in make_layout(found.ontology, mapping, taken, before).columns()}
+        kept = {key: column for key, column in before.items() if key in keys}
+        return make_layout(found.ontology, mapping, taken, kept)
+
+    def _plan(self, found: Scan, layout: Layout, stored: Stored, actions: frozenset[str]) -> Plan:
+        own = layout.digest()
+        wanted = [replace(asset, labels_stamp=digest([asset.labels_stamp, own])) for asset in found.assets]
+        if "relabel" not in actions:
+            wanted = [replace(asset, labels_stamp="") for asset in wanted]
+        stamps = {old.id: old.media_stamp for old in stored.assets if old.complete}
+        if "add" not in actions:
+            wanted = [replace(asset, media_stamp=stamps.get(asset.id, asset.media_stamp)) for asset in wanted]
+        untouchable = {failure.data_row_id for failure in found.failures} if found.whole else None
+        todo = make_plan(wanted, stored.assets, untouchable)
+        if "relabel" not in actions:
+            todo = replace(todo, relabel=(), keep=(*todo.keep, *(asset for asset, _ in todo.relabel)))
+        if "add" not in actions:
+            found.failures += [_missing(asset) for asset, _ in todo.add]
+            todo = replace(todo, add=(), drop=(), unfinished=())
+        return todo
+
+    def _typos(self, found: Scan, mapping: Mapping) -> list[str]:
+        unknown = mapping.unknown(found.ontology.tools, found.ontology.questions)
+        names = ", ".join(repr(name) for name in unknown)
+        return [f"mapping names what is neither a kind nor a feature of this ontology: {names}"] if unknown else []
+
+
+def _missing(asset: Asset) -> Failure:
+    text = "has no rows in the dataset to annotate; add it with task=create or task=sync"
+    return Failure(asset.id, asset.name, "plan", text)

@@ -1,0 +1,137 @@
+"""The one writer: puts blocks into the lake, whole assets or nothing, and commits often enough to lose little."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lakebox.core.columns import Cells
+from lakebox.core.facts import STATE, state_cell
+from lakebox.core.ports import Lake, Progress, StoredAsset
+from lakebox.tasks.assets import Block
+
+GATHERED_BYTES = 8 << 20
+"""Blocks are handed to the lake when so much has gathered: big enough to be quick, small enough to be held twice."""
+
+
+@dataclass(slots=True)
+class Writer:
+    """Writes assets and counts what is not committed yet.
+
+    Blocks are gathered, because a storage call costs about the same for one row as for a thousand. A big asset is
+    committed in several steps; only its last row carries the state that makes it count as finished, so a run that is cut
+    short leaves rows that the next plan clears away.
+    """
+
+    lake: Lake
+    message: str
+    progress: Progress
+    commit_assets: int
+    commit_bytes: int
+    dirty: bool = False
+    """Whether something waits for a commit."""
+    _new: list[Block] = field(default_factory=list, init=False)
+    _changed: list[tuple[NDArray[np.int64], Block]] = field(default_factory=list, init=False)
+    _gone: list[StoredAsset] = field(default_factory=list, init=False)
+    _gathered: int = field(default=0, init=False)
+    _assets: int = field(default=0, init=False)
+    _bytes: int = field(default=0, init=False)
+
+    def append(self, blocks: Iterable[Block]) -> None:
+        """Add the rows of one asset; whatever goes wrong, none of its rows stay."""
+        start, done = self._rows(), False
+        try:
+            for block in blocks:
+                self._make_room()
+                self._new.append(block)
+                self._wrote(block)
+            done = True
+        finally:
+            if not done:
+                self._take_back(start)
+        self._assets += 1
+
+    def _rows(self) -> int:
+        return len(self.lake) + sum(block.rows for block in self._new)
+
+    def _take_back(self, start: int) -> None:
+        """Forget rows from `start` on: those that wait, and those that are in the lake already."""
+        while self._new and self._rows() > start:
+            self._new.pop()
+        if len(self.lake) > start:
+            self.lake.delete(np.arange(start, len(self.lake)))
+
+    def update(self, stored: StoredAsset, blocks: Iterable[Block]) -> None:
+        """Overwrite cells of one asset; its state says "not labelled" as long as only a part of them is written."""
+        start = 0
+        for block in blocks:
+            if start:
+                cell = state_cell(stored.media_stamp, "", len(stored.rows))
+                self._changed.append((stored.rows[-1:], Block({STATE: [cell]}, 1)))
+            self._make_room()
+            self._changed.append((stored.rows[start : start + block.rows], block))
+            self._wrote(block)
+            start += block.rows
+        self._assets += 1
+
+    def drop(self, stored: StoredAsset) -> None:
+        """Remove the rows of a copy when the run ends: until then the row numbers of the plan hold."""
+        self._gone.append(stored)
+
+    def finish(self, message: str) -> None:
+        """Write, remove and commit what waits, if anything was done at all."""
+        self._flush()
+        if self._gone:
+            self.lake.delete(np.concatenate([copy.rows for copy in self._gone]))
+            self.dirty = True
+        self._gone = []
+        self._commit(message)
+
+    def _wrote(self, block: Block) -> None:
+        size = block.nbytes()
+        self._bytes += size
+        self._gathered += size
+        self.dirty = True
+        self.progress.rows(block.rows)
+
+    def _make_room(self) -> None:
+        """Commit or at least hand over what has gathered, before more comes."""
+        if self._bytes >= self.commit_bytes or self._assets >= self.commit_assets:
+            self._flush()
+            self._commit(f"{self.message} (in progress)")
+        elif self._gathered >= GATHERED_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._new:
+            self.lake.append(_joined([block.cells for block in self._new]))
+        for names, group in groupby(self._changed, key=lambda item: set(item[1].cells)):
+            parts = list(group)
+            rows = np.concatenate([rows for rows, _ in parts])
+            cells = _joined([block.cells for _, block in parts])
+            self.lake.update(rows, {name: cells[name] for name in names})
+        self._new, self._changed, self._gathered = [], [], 0
+
+    def _commit(self, message: str) -> None:
+        if self.dirty:
+            self.lake.commit(message)
+        self._assets = self._bytes = 0
+        self.dirty = False
+
+
+def _joined(parts: Sequence[Cells]) -> Cells:
+    """Rows after rows; all parts have the same columns."""
+    if len(parts) == 1:
+        return parts[0]
+    return {name: _column([part[name] for part in parts]) for name in parts[0]}
+
+
+def _column(pieces: Sequence[Sequence[Any]]) -> Sequence[Any]:
+    if all(isinstance(piece, np.ndarray) for piece in pieces):
+        return np.concatenate(pieces)
+    return [cell for piece in pieces for cell in piece]
