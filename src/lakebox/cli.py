@@ -59,7 +59,11 @@ def show(report: dict[str, Any], console: Console) -> None:
         console.print(f"[yellow]note[/yellow] {escape(warning)}", soft_wrap=True, highlight=False)
     for failure in report["failures"]:
         who = f"{failure['data_row_id']} ({failure['name']})" if failure["data_row_id"] else failure["name"]
-        console.print(f"[red]failed[/red] {escape(who)}: {failure['stage']}: {escape(failure['error'])}", soft_wrap=True, highlight=False)
+        console.print(
+            f"[red]failed[/red] {escape(who)}: {failure['stage']}: {escape(failure['error'])}",
+            soft_wrap=True,
+            highlight=False,
+        )
     where = f"{dataset['path']} version {dataset['version'] or '-'}, {dataset['rows']} rows"
     console.print(f"[bold]dataset[/bold] {escape(where)}", soft_wrap=True, highlight=False)
     if assets["failed"]:

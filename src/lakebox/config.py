@@ -114,14 +114,16 @@ def build_task(cfg: DictConfig, parts: dict[str, Any]) -> Any:
         names = _accepts(cfg.task["_target_"])
         make = instantiate(cfg.task, _partial_=True, _convert_="all")
         return make(**{name: part for name, part in parts.items() if name in names})
-    except Exception as error:  # noqa: BLE001 - as above
+    except Exception as error:
         problems = _explained(cfg, "task", error)
         raise ConfigError("\n".join(["Invalid configuration", *(f"  {problem}" for problem in problems)])) from error
 
 
 def _root_problems(cfg: DictConfig) -> list[str]:
     """Missing groups, and root keys that look like a misspelt one; other keys are the user's own variables."""
-    problems = [f"{group}: missing; put '{group}: <choice>' into the defaults list" for group in GROUPS if group not in cfg]
+    problems = [
+        f"{group}: missing; put '{group}: <choice>' into the defaults list" for group in GROUPS if group not in cfg
+    ]
     for key in map(str, cfg):
         near = difflib.get_close_matches(key, (*ROOT_KEYS, *GROUPS), 1, cutoff=0.75)
         if near and near[0] != key and key not in (*ROOT_KEYS, *GROUPS):

@@ -1,1 +1,1 @@
-"""The outside world, one vendor per module: export files, HTTP, PyAV, Pillow, JPEG coding, Deep Lake, threads, drawing."""
+"""The outside world, one vendor per module: files, HTTP, PyAV, Pillow, JPEG coding, Deep Lake, threads, drawing."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from deeplake import types
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from lakebox.core.columns import Cells, Column
+from lakebox.core.columns import CellList, Cells, Column
 from lakebox.core.facts import ID, INDEX, STATE, read_state
 from lakebox.core.plan import copies
 from lakebox.core.ports import Stored, StoredAsset
@@ -91,7 +92,9 @@ def _refuse_version(path: str) -> None:
 def _folder(path: str) -> Path:
     _refuse_version(path)
     if "://" in path and not path.startswith("file://"):
-        raise ConfigError(f"path: {path!r} is no folder, but storage=local keeps datasets in folders; change one of them")
+        raise ConfigError(
+            f"path: {path!r} is no folder, but storage=local keeps datasets in folders; change one of them"
+        )
     return Path(path.removeprefix("file://")).expanduser().absolute()
 
 
@@ -137,7 +140,7 @@ class DeepLake:
         names = [column.name for column in self._dataset.schema.columns]
         if names and STATE not in names:
             raise LakeError(
-                f"path {self._path}: a Deep Lake dataset that lakebox did not write (columns {', '.join(names[:4])}, ...);"
+                f"path {self._path}: a Deep Lake dataset that lakebox did not write (columns {', '.join(names[:4])});"
                 " nothing was touched, choose another path"
             )
 
@@ -151,7 +154,9 @@ class DeepLake:
 
     def stored(self) -> Stored:
         """Read columns and, of every data row, fingerprints and row numbers."""
-        described = {c.name: dict(self._dataset[c.name].metadata).get(_DESCRIPTION) for c in self._dataset.schema.columns}
+        described = {
+            c.name: dict(self._dataset[c.name].metadata).get(_DESCRIPTION) for c in self._dataset.schema.columns
+        }
         columns = tuple(Column.recalled(name, text) for name, text in described.items() if text)
         foreign = tuple(name for name, text in described.items() if not text)
         meta = dict(self._dataset[STATE].metadata) if STATE in described else {}
@@ -164,7 +169,7 @@ class DeepLake:
         states = {row: text for row, text in enumerate(self._dataset[STATE][:]) if text}
         numbers = self._dataset[INDEX[media]][:]
         for key, rows, text in copies(ids, states):
-            state = read_state(text) if text else {"media": "", "labels": "", "rows": -1}
+            state: dict[str, Any] = read_state(text) if text else {"media": "", "labels": "", "rows": -1}
             whole = state["rows"] == len(rows)
             yield StoredAsset(key, state["media"], state["labels"], rows, int(numbers[rows[0]]), whole)
 
@@ -288,7 +293,7 @@ def _type(column: Column) -> Any:
     raise LakeError(f"column {column.name}: Deep Lake has no type for '{column.type}'")
 
 
-def _values(column: Column, cells: Sequence[Any]) -> Any:
+def _values(column: Column, cells: CellList) -> Any:
     """Cells in the form that Deep Lake stores without reinterpreting them."""
     if column.type == "scalar":
         return np.asarray(cells, column.dtype)
@@ -313,5 +318,4 @@ def _runs(rows: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
     """Contiguous stretches of ascending row numbers, as positions [start, stop)."""
     breaks = np.flatnonzero(np.diff(rows) != 1) + 1
     bounds = [0, *breaks.tolist(), len(rows)]
-    yield from ((start, stop) for start, stop in zip(bounds[:-1], bounds[1:], strict=True) if stop > start)
-
+    yield from ((start, stop) for start, stop in pairwise(bounds) if stop > start)

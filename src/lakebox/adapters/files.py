@@ -84,7 +84,9 @@ class FileFetcher:
         file.truncate()
         with self._session.get(request.url, headers=request.headers, timeout=self._timeout, stream=True) as response:
             if not response.ok:
-                raise FetchError(f"{unsigned(request.url)}: the server answered {response.status_code} {response.reason}")
+                raise FetchError(
+                    f"{unsigned(request.url)}: the server answered {response.status_code} {response.reason}"
+                )
             for chunk in response.iter_content(_CHUNK):
                 file.write(chunk)
 

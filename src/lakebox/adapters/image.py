@@ -56,7 +56,9 @@ class ImageFile:
         kind = _FORMATS.get(picture.format or "", "")
         upright = self._upright(picture)
         if upright.mode.startswith(("I", "F")):
-            raise MediaError(f"images of mode {upright.mode} (more than 8 bits per channel) are not supported; convert it to 8 bits")
+            raise MediaError(
+                f"images of mode {upright.mode} (more than 8 bits per channel) are not supported; convert it to 8 bits"
+            )
         as_is = upright is picture and picture.mode in _PLAIN_MODES.get(kind, ())
         yield Frame(0, partial(_pixels, upright), data if as_is else None, kind if as_is else "")
 
@@ -77,7 +79,9 @@ class ImageFile:
 
 
 def _pixels(picture: Image.Image) -> NDArray[np.uint8]:
-    plain = picture if picture.mode in ("RGB", "RGBA", "L") else picture.convert("RGBA" if "A" in picture.mode else "RGB")
+    plain = (
+        picture if picture.mode in ("RGB", "RGBA", "L") else picture.convert("RGBA" if "A" in picture.mode else "RGB")
+    )
     pixels: NDArray[np.uint8] = np.asarray(plain)
     return pixels if pixels.ndim == 3 else pixels[:, :, None]
 
@@ -110,6 +114,6 @@ def mask_pixels(data: bytes, ref: MaskRef, size: tuple[int, int]) -> NDArray[np.
     if ref.color is None and picture.mode in ("1", "L", "I", "I;16"):
         return np.asarray(picture) > 0
     channels = np.asarray(picture.convert("RGBA"))
-    hit: NDArray[np.bool_]
-    hit = channels[:, :, :3].any(axis=2) if ref.color is None else (channels[:, :, :3] == ref.color).all(axis=2)
-    return hit & (channels[:, :, 3] > 0)
+    own = channels[:, :, :3] > 0 if ref.color is None else channels[:, :, :3] == np.array(ref.color)
+    hit = np.any(own, axis=2) if ref.color is None else np.all(own, axis=2)
+    return np.logical_and(hit, channels[:, :, 3] > 0)

@@ -40,7 +40,9 @@ class LabelboxKey(BaseModel):
             return Request(url)
         key = os.environ.get(self.api_key_env)
         if not key:
-            raise FetchError(f"{unsigned(url)}: needs Labelbox's API key; set the environment variable {self.api_key_env}")
+            raise FetchError(
+                f"{unsigned(url)}: needs Labelbox's API key; set the environment variable {self.api_key_env}"
+            )
         return Request(url, {"Authorization": f"Bearer {key}"})
 
     def _trusted(self, url: str) -> bool:

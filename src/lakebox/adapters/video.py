@@ -48,7 +48,9 @@ class VideoFile:
         times = self._times()
         rate, total = self._declared.rate, self._declared.frames
         if rate is None or total is None:
-            raise MediaError("frames.match=timestamp needs frame_rate and frame_count, which the export does not declare")
+            raise MediaError(
+                "frames.match=timestamp needs frame_rate and frame_count, which the export does not declare"
+            )
         numbers = np.rint((times - times[0]) * rate).astype(np.int64)
         if numbers[-1] >= total + 1 or len(np.unique(numbers)) != len(numbers):
             raise MediaError(
@@ -150,5 +152,5 @@ def _upright_size(picture: av.VideoFrame) -> tuple[int, int]:
 
 
 def _rgb(picture: av.VideoFrame) -> NDArray[np.uint8]:
-    pixels: NDArray[np.uint8] = picture.to_ndarray(format="rgb24")
+    pixels = np.asarray(picture.to_ndarray(format="rgb24"), np.uint8)
     return np.ascontiguousarray(np.rot90(pixels, _turns(picture))) if _turns(picture) else pixels

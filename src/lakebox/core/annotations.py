@@ -185,12 +185,16 @@ def _stack(shapes: list[Any], feature_id: str) -> NDArray[np.float64] | tuple[Sh
 def _answer(node: Json) -> Answer:
     radio, checklist, text = node.get("radio_answer"), node.get("checklist_answers"), node.get("text_answer")
     content: str | None = None
+    picked: tuple[Picked, ...]
     if text is not None:
         kind, picked, content = "text", (), _text(text.get("content"))
     elif checklist is not None or "checklist_answers" in node:
         kind, picked = "checklist", tuple(_picked(item) for item in checklist or ())
     elif radio is not None or "radio_answer" in node:
-        kind, picked = "radio", tuple(_picked(item) for item in ([radio] if isinstance(radio, Mapping) else radio or ()))
+        kind, picked = (
+            "radio",
+            tuple(_picked(item) for item in ([radio] if isinstance(radio, Mapping) else radio or ())),
+        )
     else:
         kind, picked = next((key for key in node if key.endswith(("_answer", "_answers"))), "classification"), ()
     return Answer(
@@ -241,7 +245,7 @@ def _is_link(node: Json) -> bool:
 
 def _link(node: Json) -> Mapping[str, str]:
     """A relationship between two objects; older exports list it among the objects as well."""
-    ends = next((value for key, value in node.items() if key.endswith("_relationship") and value), {})
+    ends: Json = next((value for key, value in node.items() if key.endswith("_relationship") and value), {})
     return {
         "feature_id": str(node["feature_id"]),
         "kind": _text(node.get("annotation_kind")),

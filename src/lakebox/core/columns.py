@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -51,7 +52,9 @@ class Column:
     def described(self) -> str:
         """JSON that a storage keeps beside the column, so that the next run knows it again."""
         classes = None if self.classes is None else [[c.key, c.name] for c in self.classes]
-        return json.dumps({"key": self.key, "type": self.type, "dtype": self.dtype, "ndim": self.ndim, "classes": classes})
+        return json.dumps(
+            {"key": self.key, "type": self.type, "dtype": self.dtype, "ndim": self.ndim, "classes": classes}
+        )
 
     @staticmethod
     def recalled(name: str, described: str) -> Column:
@@ -61,7 +64,7 @@ class Column:
         return Column(name, raw["type"], raw["dtype"], raw["ndim"], raw["key"], classes)
 
     def form(self) -> list[object]:
-        """What decides how cells are written; class lists only grow, so they count by width where cells have a width."""
+        """What decides how cells are written; class lists only grow, so they count where cells are as wide as they are."""
         width = len(self.classes) if self.classes is not None and self.type == "array" else 0
         return [self.name, self.type, self.dtype, self.ndim, self.key, width]
 
@@ -69,14 +72,17 @@ class Column:
 Cell = Any
 """A value of one row: exactly the array, bytes or text that its column's type names, or `Deferred`."""
 
-Cells = Mapping[str, Sequence[Cell]]
+CellList = Sequence[Cell] | NDArray[Any]
+"""One cell per row; scalars as one array."""
+
+Cells = Mapping[str, CellList]
 """Columns of equal length: name -> one cell per row."""
 
 
 def split(values: NDArray[Any] | Sequence[Any], offsets: NDArray[np.int64]) -> list[Any]:
     """Consecutive pieces: piece i is `values[offsets[i]:offsets[i + 1]]`."""
     bounds = offsets.tolist()
-    return [values[start:stop] for start, stop in zip(bounds[:-1], bounds[1:], strict=True)]
+    return [values[start:stop] for start, stop in pairwise(bounds)]
 
 
 def append_only(stored: Sequence[Class] | None, wanted: Iterable[Class]) -> tuple[Class, ...]:

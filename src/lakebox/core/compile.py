@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lakebox.core.columns import Cell, split
+from lakebox.core.columns import Cell, CellList, split
 from lakebox.core.convert import Deferred, Marks
 from lakebox.core.fingerprint import track_number
 from lakebox.core.interpolate import Spread, held, shapes_at, spread
@@ -71,7 +71,7 @@ class Timeline:
 class Compiled:
     """Annotation cells of one data row, by column name, and what was counted on the way."""
 
-    cells: dict[str, Sequence[Cell]]
+    cells: dict[str, CellList]
     tally: Tally
 
     def masks(self) -> list[MaskRef]:
@@ -96,7 +96,7 @@ def compile_label(label: Label | None, layout: Layout, timeline: Timeline, size:
     tally = Tally()
     if label.homeless:
         tally.reasons["features with segments that no frame spells out"] += label.homeless
-    cells: dict[str, Sequence[Cell]] = {}
+    cells: dict[str, CellList] = {}
     placed = {group.geometry.key: list[_Placed]() for group in layout.groups}
     for track in label.tracks:
         _place(track, layout, timeline, placed, tally)
@@ -127,9 +127,7 @@ class _Placed:
     where: Spread
 
 
-def _place(
-    track: Track, layout: Layout, timeline: Timeline, placed: Mapping[str, list[_Placed]], tally: Tally
-) -> None:
+def _place(track: Track, layout: Layout, timeline: Timeline, placed: Mapping[str, list[_Placed]], tally: Tally) -> None:
     for group in layout.groups:
         tool = find_tool(group.tools, track)
         if tool is None:
@@ -193,10 +191,10 @@ def _spelled_out(item: _Placed) -> NDArray[np.bool_]:
 
 def _shapes(placed: Sequence[_Placed], order: Rows) -> NDArray[np.float64] | list[Shape]:
     parts = [shapes_at(item.track.shapes, item.where) for item in placed]
-    if parts and all(isinstance(part, np.ndarray) for part in parts):
-        if len({part.shape[1] for part in parts if isinstance(part, np.ndarray)}) == 1:
-            stacked: NDArray[np.float64] = np.concatenate(parts)
-            return stacked[order]
+    arrays = [part for part in parts if isinstance(part, np.ndarray)]
+    if parts and len(arrays) == len(parts) and len({array.shape[1] for array in arrays}) == 1:
+        stacked: NDArray[np.float64] = np.concatenate(arrays)
+        return stacked[order]
     listed = [shape for part in parts for shape in part]
     return [listed[i] for i in order.tolist()]
 
@@ -298,11 +296,15 @@ def _answer_cells(
         on = timeline.rows(where.frames)
         spelled = [reader.values(group) for group in answers]
         _fill(filled, spelled, on[on >= 0], where.knot[on >= 0])
-        tally.count(timed.answers[0].kind, int((on >= 0).sum()) if any(spelled) else 0, _why_unanswered(timed.answers[0], layout))
-    for answer in layout.answers:
-        values = filled[answer.column.key]
-        tally.columns[answer.column.name] += sum(bool(value) for value in values)
-        yield answer.column.name, _finished(answer, values)
+        tally.count(
+            timed.answers[0].kind,
+            int((on >= 0).sum()) if any(spelled) else 0,
+            _why_unanswered(timed.answers[0], layout),
+        )
+    for column in layout.answers:
+        cells = filled[column.column.key]
+        tally.columns[column.column.name] += sum(value is not None for value in cells)
+        yield column.column.name, _finished(column, cells)
 
 
 def _why_unanswered(answer: Answer, layout: Layout) -> str:

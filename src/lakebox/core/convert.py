@@ -74,7 +74,9 @@ class Boxes(_Converter):
     def cells(self, marks: Marks) -> list[Cell]:
         """(n, 4) of the chosen dtype."""
         values = _numbers(marks, 4, "bounding_box")
-        return split(np.rint(values).astype(np.int32) if self.dtype == "int32" else values.astype(np.float32), marks.offsets)
+        return split(
+            np.rint(values).astype(np.int32) if self.dtype == "int32" else values.astype(np.float32), marks.offsets
+        )
 
 
 class Points(_Converter):
@@ -156,7 +158,9 @@ class MaskLinks(_Converter):
 
     def cells(self, marks: Marks) -> list[Cell]:
         """JSON list of `{"url", "color_rgb"}`, one per object."""
-        return [json.dumps([{"url": unsigned(r.url), "color_rgb": r.color} for r in refs]) for refs, _ in _mask_rows(marks)]
+        return [
+            json.dumps([{"url": unsigned(r.url), "color_rgb": r.color} for r in refs]) for refs, _ in _mask_rows(marks)
+        ]
 
 
 def _numbers(marks: Marks, width: int, what: str) -> NDArray[np.float64]:

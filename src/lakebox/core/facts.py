@@ -6,13 +6,12 @@ Names follow deeplake's own Labelbox integration, so that code which reads its d
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lakebox.core.columns import Cell, Column
+from lakebox.core.columns import CellList, Column
 from lakebox.core.model import Asset, Label
 from lakebox.core.urls import unsigned
 
@@ -58,15 +57,15 @@ def fact_columns(media: str) -> tuple[Column, ...]:
     )
 
 
-def number_cells(media: str, frames: NDArray[np.int64], index: int) -> dict[str, Sequence[Cell]]:
+def number_cells(media: str, frames: NDArray[np.int64], index: int) -> dict[str, CellList]:
     """`frame_idx` (0-based frame of the source) and `video_idx` or `image_idx`, int32 (rows,)."""
-    own: dict[str, Sequence[Cell]] = {INDEX[media]: np.full(len(frames), index, np.int32)}
+    own: dict[str, CellList] = {INDEX[media]: np.full(len(frames), index, np.int32)}
     if media == "video":
         own["frame_idx"] = frames.astype(np.int32)
     return own
 
 
-def fact_cells(asset: Asset, label: Label | None, frames: NDArray[np.int64], total: int) -> dict[str, Sequence[Cell]]:
+def fact_cells(asset: Asset, label: Label | None, frames: NDArray[np.int64], total: int) -> dict[str, CellList]:
     """The `lb_meta` cells of some rows of a data row, but for the state."""
     rows, facts = len(frames), asset.facts
     texts = {
@@ -82,7 +81,7 @@ def fact_cells(asset: Asset, label: Label | None, frames: NDArray[np.int64], tot
         "external_id": facts.external_id,
         "label_id": label.id if label else "",
     }
-    cells: dict[str, Sequence[Cell]] = {f"{PREFIX}{name}": [text] * rows for name, text in texts.items()}
+    cells: dict[str, CellList] = {f"{PREFIX}{name}": [text] * rows for name, text in texts.items()}
     cells[ROW_KEY] = [f"{asset.id}:{frame}" for frame in frames.tolist()]
     cells[f"{PREFIX}width"] = np.full(rows, asset.media.width or 0, np.int32)
     cells[f"{PREFIX}height"] = np.full(rows, asset.media.height or 0, np.int32)

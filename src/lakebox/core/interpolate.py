@@ -62,7 +62,7 @@ def spread(knots: Frames, segments: Sequence[Segment] | None, total: int) -> Spr
 
 
 def _joined(segments: Iterable[Segment]) -> list[Segment]:
-    """Sorted, overlapping ones united; neighbours that only touch stay apart (values do not move from one to the other)."""
+    """Sorted, overlapping ones united; neighbours that only touch stay apart, values do not move between them."""
     joined: list[Segment] = []
     for start, end in sorted(segments):
         if joined and start <= joined[-1][1]:

@@ -86,7 +86,9 @@ def make_layout(
         for question in ontology.questions
         for answer in names.answers(mapping, question, question.name, "", "class", left_out)
     )
-    relationships = names.column(Column("relationships", "text", key="relationships")) if ontology.relationships else None
+    relationships = (
+        names.column(Column("relationships", "text", key="relationships")) if ontology.relationships else None
+    )
     return Layout(groups, answers, relationships, left_out)
 
 

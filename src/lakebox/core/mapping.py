@@ -29,8 +29,9 @@ class Mapping(BaseModel):
 
     def unknown(self, tools: tuple[Tool, ...], questions: tuple[Question, ...]) -> list[str]:
         """Names in `groups` and `leave_out` that are neither a kind nor a feature of this ontology: typos."""
-        known = {feature.name for feature in (*tools, *_all_questions(tools, questions))}
-        kinds = {*self.converters, *(f.kind for f in (*tools, *questions)), "radio", "checklist", "text"}
+        asked = _all_questions(tools, questions)
+        known = {tool.name for tool in tools} | {question.name for question in asked}
+        kinds = {*self.converters, *(tool.kind for tool in tools), "radio", "checklist", "text"}
         return sorted({*self.groups, *self.leave_out} - known - kinds)
 
 

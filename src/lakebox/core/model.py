@@ -134,7 +134,7 @@ class Track:
 
 @dataclass(frozen=True, slots=True)
 class FrameAnswer:
-    """One question answered over frames. `answer_segments` is set where the export times the answers, not the question."""
+    """One question answered over frames. `answer_segments` is set where the export times answers, not the question."""
 
     frames: NDArray[np.int64]
     answers: tuple[Answer, ...]

@@ -77,7 +77,9 @@ def find_tool(tools: Sequence[Tool], track: Track) -> Tool | None:
         (
             tool
             for tool in tools
-            if tool.name == track.name and _same_kind(tool.kind, kind) and (not track.schema_id or tool.key == tool.name)
+            if tool.name == track.name
+            and _same_kind(tool.kind, kind)
+            and (not track.schema_id or tool.key == tool.name)
         ),
         None,
     )

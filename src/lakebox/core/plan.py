@@ -109,4 +109,3 @@ def copies(ids: Sequence[str], states: Mapping[int, str]) -> list[tuple[str, NDA
             found.append((ids[row], np.arange(start, row + 1), states.get(row)))
             start = row + 1
     return found
-

@@ -231,7 +231,7 @@ class Lake(Protocol):
         """Keep `labelbox_meta`: project_id, type, project_name, sources."""
 
     def arrange(self, columns: Sequence[Column], remove: Sequence[str]) -> bool:
-        """Remove columns, then add those that are missing and bring class names up to date. Whether anything changed."""
+        """Remove columns, add missing ones, bring class names up to date. Returns whether anything changed."""
 
     def append(self, cells: Cells) -> None:
         """Add rows; `cells` names every lakebox column."""

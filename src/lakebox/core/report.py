@@ -64,6 +64,9 @@ class Report:
             "masks": dict(self.masks),
             "media": dict(self.media),
             "failures": [asdict(failure) for failure in self.failures],
-            "warnings": [*self.warnings, *(f"{times} x {reason}" for reason, times in sorted(self.tally.reasons.items()))],
+            "warnings": [
+                *self.warnings,
+                *(f"{times} x {reason}" for reason, times in sorted(self.tally.reasons.items())),
+            ],
             "seconds": round(self.seconds, 3),
         }

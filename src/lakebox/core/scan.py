@@ -1,4 +1,4 @@
-"""Reading a project for the plan: every data row with its fingerprints, the ontology in use, and what cannot be read."""
+"""Reading a project for the plan: data rows with their fingerprints, the ontology in use, what cannot be read."""
 
 from __future__ import annotations
 
@@ -109,7 +109,9 @@ class _Reader:
         project = projects[wanted]
         self.found.project_name = str(project.get("name") or "")
         head, label = choose_label(data, wanted, self._reading.labels)
-        self._skipped += sum(bool((x.get("performance_details") or {}).get("skipped")) for x in project.get("labels") or ())
+        self._skipped += sum(
+            bool((x.get("performance_details") or {}).get("skipped")) for x in project.get("labels") or ()
+        )
         asset = _asset(data, wanted, row.position, self._reading, head, label)
         if label:
             self._observer.see(label)
@@ -141,7 +143,9 @@ class _Reader:
         if self._elsewhere:
             found.warnings.append(f"{self._elsewhere} data rows belong to other projects only and were left out")
         if self._rowless:
-            found.warnings.append(f"{self._rowless} data rows have no frame that the configuration selects and get no rows")
+            found.warnings.append(
+                f"{self._rowless} data rows have no frame that the configuration selects and get no rows"
+            )
         if self._skipped:
             found.warnings.append(f"{self._skipped} labels were skipped by their annotator and do not count")
         return found
@@ -164,13 +168,16 @@ class _Reader:
             self.found.assets = [asset for asset in self.found.assets if asset.id != key]
             where = ", ".join(map(str, lines))
             self.found.failures.append(
-                Failure(key, twice.name if twice else "", "parse", f"listed {len(lines)} times, on lines {where}; keep one")
+                Failure(
+                    key, twice.name if twice else "", "parse", f"listed {len(lines)} times, on lines {where}; keep one"
+                )
             )
 
     def _check_ontology(self, given: bool) -> None:
-        used = [*self._observer.tools.values(), *self._observer.questions.values()]
+        used = [tool.name for tool in self._observer.tools.values()]
+        used += [question.name for question in self._observer.questions.values()]
         if given and used and not self._observer.met:
-            names = ", ".join(sorted({f"'{feature.name}'" for feature in used})[:5])
+            names = ", ".join(sorted({f"'{name}'" for name in used})[:5])
             raise ConfigError(
                 f"source.ontology: not the ontology of project {self.found.project_id}: it lists none of the features"
                 f" that the labels use ({names}); give this project's ontology, or none to derive it from the export"

@@ -12,7 +12,9 @@ _SIGNING = re.compile(
     r"|x-amz-.*|x-goog-.*)$",
     re.IGNORECASE,
 )
-_AZURE = frozenset("sv ss srt sr sp st se sip spr si skoid sktid skt ske sks skv sdd".split())
+_AZURE = frozenset(
+    ["sv", "ss", "srt", "sr", "sp", "st", "se", "sip", "spr", "si", "skoid", "sktid", "skt", "ske", "sks", "skv", "sdd"]
+)
 # Labelbox makes a new task id for every export, so it says nothing about the mask (EXPORT_FORMAT section 2).
 _EXPORT_TASK = re.compile(r"/tasks/[^/]+/masks/")
 

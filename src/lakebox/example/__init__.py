@@ -1,0 +1,1 @@
+"""The annotated example projects that come with the package, as data files."""

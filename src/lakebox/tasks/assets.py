@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lakebox.core.columns import Cell, Column
+from lakebox.core.columns import Cell, CellList, Cells, Column
 from lakebox.core.compile import Compiled, Tally, Timeline, compile_label
 from lakebox.core.convert import Deferred
 from lakebox.core.facts import STATE, fact_cells, number_cells, state_cell
@@ -33,7 +33,7 @@ LABEL_ROWS = 4096
 class Block:
     """Consecutive rows of one data row: column -> cells, all of one length."""
 
-    cells: Mapping[str, Sequence[Cell]]
+    cells: Cells
     rows: int
     tally: Tally | None = None
     """On the first block: what became of the data row's annotations."""
@@ -45,7 +45,7 @@ class Block:
         return sum(_size(cell) for cells in self.cells.values() for cell in _cells(cells))
 
 
-def _cells(cells: Sequence[Cell]) -> Sequence[Cell]:
+def _cells(cells: CellList) -> Sequence[Cell]:
     return [cells] if isinstance(cells, np.ndarray) else cells
 
 
@@ -121,7 +121,7 @@ class AssetWork:
         asset = item.asset
         compiled = self._compile(label, Timeline(frames, total), asset)
         masks = self._masks(compiled, asset)
-        cells: dict[str, Sequence[Cell]] = {
+        cells: dict[str, CellList] = {
             **compiled.cells,
             **number_cells(asset.media.kind, frames, item.index),
             **fact_cells(asset, label, frames, total),
@@ -145,7 +145,9 @@ class AssetWork:
             yield start, ready
             start, ready = start + len(ready), following
         if start + len(ready) != len(frames):
-            raise MediaError(f"{start + len(ready)} frames decoded but {len(frames)} expected; replace or re-encode the file")
+            raise MediaError(
+                f"{start + len(ready)} frames decoded but {len(frames)} expected; replace or re-encode the file"
+            )
         yield start, ready
 
     def relabel(self, item: OldRows) -> Iterator[Block]:
@@ -190,20 +192,20 @@ def _frame_size(asset: Asset) -> tuple[int, int]:
 
 
 def _batch(compiled: Compiled, pixels: Column | None) -> int:
-    heavy = pixels is not None or any(isinstance(cell, Deferred) for cells in compiled.cells.values() for cell in cells[:1])
+    heavy = pixels is not None or any(
+        isinstance(cell, Deferred) for cells in compiled.cells.values() for cell in cells[:1]
+    )
     return BATCH_ROWS if heavy else LABEL_ROWS
 
 
-def _block(
-    cells: Mapping[str, Sequence[Cell]], start: int, stop: int, masks: Masks, compiled: Compiled, own: Mapping[str, Any]
-) -> Block:
+def _block(cells: Cells, start: int, stop: int, masks: Masks, compiled: Compiled, own: Mapping[str, Any]) -> Block:
     part = {name: [_painted(cell, masks) for cell in values[start:stop]] if _is_deferred(values) else values[start:stop]
             for name, values in cells.items()}  # fmt: skip
     first = start == 0
     return Block({**own, **part}, stop - start, compiled.tally if first else None, len(masks) if first else 0)
 
 
-def _is_deferred(values: Sequence[Cell]) -> bool:
+def _is_deferred(values: CellList) -> bool:
     return len(values) > 0 and isinstance(values[0], Deferred)
 
 

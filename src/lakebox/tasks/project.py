@@ -17,7 +17,18 @@ from lakebox.core.model import Asset, Failure
 from lakebox.core.ontology import parse_ontology
 from lakebox.core.plan import Plan, make_plan, with_columns
 from lakebox.core.ports import (
-    Executor, Lake, MaskPolicy, OnError, Pixels, Presigner, Progress, Provider, Source, Storage, Stored, Tools,
+    Executor,
+    Lake,
+    MaskPolicy,
+    OnError,
+    Pixels,
+    Presigner,
+    Progress,
+    Provider,
+    Source,
+    Storage,
+    Stored,
+    Tools,
 )  # fmt: skip
 from lakebox.core.report import Report
 from lakebox.core.scan import Reading, Scan, scan
@@ -102,8 +113,8 @@ class Project(BaseModel):
     def _refuse_other_project(self, found: Scan, stored: Stored, address: str) -> None:
         if stored.project_id and stored.project_id != found.project_id:
             raise ConfigError(
-                f"path: {address} holds project {stored.project_id}, not {found.project_id}; nothing was touched, choose"
-                " another path"
+                f"path: {address} holds project {stored.project_id}, not {found.project_id}; nothing was touched,"
+                " choose another path"
             )
 
     def _fits(self, asset: Asset, media: str, found: Scan) -> bool:

@@ -1,4 +1,4 @@
-"""Tasks `sync`, `create` and `annotate`: make a dataset hold what a project says. One program, three sets of actions."""
+"""Tasks `sync`, `create` and `annotate`: a dataset comes to hold what a project says. One program for all three."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ class Sync(Project):
     """Plans, and applies the plan asset by asset."""
 
     name: str = "sync"
-    does: list[Action] = Field(description="add: rows of new data rows; relabel: annotations; drop: rows of removed ones")
+    does: list[Action] = Field(
+        description="add: rows of new data rows; relabel: annotations; drop: rows of removed ones"
+    )
     message: str = Field(description="Commit message; {plan} is the plan sentence")
     tag: str | None = None
     commit_assets: PositiveInt = Field(default=16, description="Commit after so many assets")

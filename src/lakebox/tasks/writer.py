@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lakebox.core.columns import Cells
+from lakebox.core.columns import CellList, Cells
 from lakebox.core.facts import STATE, state_cell
 from lakebox.core.ports import Lake, Progress, StoredAsset
 from lakebox.tasks.assets import Block
@@ -24,8 +23,8 @@ class Writer:
     """Writes assets and counts what is not committed yet.
 
     Blocks are gathered, because a storage call costs about the same for one row as for a thousand. A big asset is
-    committed in several steps; only its last row carries the state that makes it count as finished, so a run that is cut
-    short leaves rows that the next plan clears away.
+    committed in several steps; only its last row carries the state that makes it count as finished, so a run that is
+    cut short leaves rows that the next plan clears away.
     """
 
     lake: Lake
@@ -131,7 +130,7 @@ def _joined(parts: Sequence[Cells]) -> Cells:
     return {name: _column([part[name] for part in parts]) for name in parts[0]}
 
 
-def _column(pieces: Sequence[Sequence[Any]]) -> Sequence[Any]:
+def _column(pieces: Sequence[CellList]) -> CellList:
     if all(isinstance(piece, np.ndarray) for piece in pieces):
         return np.concatenate(pieces)
     return [cell for piece in pieces for cell in piece]
