@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from lakebox.core.compile import Tally
 from lakebox.core.model import Failure
+from lakebox.core.tally import Tally
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lakebox.core.columns import Cell, CellList, Cells, Column
-from lakebox.core.compile import Compiled, Tally, Timeline, compile_label
+from lakebox.core.compile import Compiled, compile_label
 from lakebox.core.convert import Deferred
 from lakebox.core.facts import STATE, fact_cells, number_cells, state_cell
 from lakebox.core.frames import FrameSelection
@@ -21,6 +21,7 @@ from lakebox.core.layout import Layout
 from lakebox.core.model import Asset, Label
 from lakebox.core.ports import Executor, Masks, OpenMedia, Pixels, Presigner, Source, Tools
 from lakebox.core.scan import choose_label
+from lakebox.core.tally import Tally, Timeline
 from lakebox.errors import FetchError, MaskError, MediaError
 
 BATCH_ROWS = 64

@@ -11,11 +11,11 @@ from typing import Literal
 import numpy as np
 from pydantic import Field, PositiveInt
 
-from lakebox.core.compile import Tally
 from lakebox.core.facts import PREFIX, fact_columns, media_columns
 from lakebox.core.model import Asset, Failure
 from lakebox.core.ports import Lake, StoredAsset
 from lakebox.core.report import Report
+from lakebox.core.tally import Tally
 from lakebox.core.urls import unsigned
 from lakebox.errors import AssetError, Stopped
 from lakebox.tasks.assets import AssetWork, Block, NewRows, OldRows
