@@ -168,6 +168,6 @@ def _source(answered: FrameAnswer, key: str, frame: int) -> tuple[int, str]:
 
 
 def _reanswered(answered: FrameAnswer, sources: Sequence[tuple[int, str]]) -> Answer:
-    first = item.answers[0]
+    first = answered.answers[0]
     picked = tuple(next(p for p in answered.answers[i].picked if p.feature_id == key) for i, key in sources)
     return Answer(first.schema_id, first.name, first.kind, first.feature_id, picked)

@@ -112,7 +112,7 @@ def _track_numbers(tracks: Iterable[Track]) -> dict[str, int]:
 
 def _group_cells(
     group: TensorGroup, placed: Sequence[_Placed], numbers: Mapping[str, int], rows: int, size: tuple[int, int]
-) -> Iterator[tuple[str, Sequence[Cell]]]:
+) -> Iterator[tuple[str, CellList]]:
     """Cells of one tensor group: all objects of all its tools, sorted by row and then by feature id, once."""
     lengths = [len(item.rows) for item in placed]
     row = _joined([item.rows for item in placed], np.int64)
@@ -152,7 +152,7 @@ def _shapes(placed: Sequence[_Placed], order: Rows) -> NDArray[np.float64] | lis
 
 def _nested_cells(
     group: TensorGroup, placed: Sequence[_Placed], order: Rows, offsets: Rows
-) -> Iterator[tuple[str, Sequence[Cell]]]:
+) -> Iterator[tuple[str, CellList]]:
     """Answers about objects, aligned with the objects; they hold from one spelled-out frame to the next."""
     if not group.answers:
         return
