@@ -50,7 +50,7 @@ def show(report: dict[str, Any], console: Console) -> None:
     """Print a report for people."""
     dataset, assets = report["dataset"], report["assets"]
     console.print(f"[bold]{report['task']}[/bold]: {escape(report['plan'])}", soft_wrap=True)
-    if report["task"] == "check":
+    if report["task"] in ("check", "preview"):
         return
     console.print(_assets_table(report))
     if report["kinds"]:

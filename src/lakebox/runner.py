@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
@@ -13,6 +14,7 @@ from lakebox.adapters.media import open_media
 from lakebox.adapters.progress import Silent
 from lakebox.config import GROUPS, build, build_task
 from lakebox.core.ports import Progress, Tools
+from lakebox.core.preview import Tile
 from lakebox.core.report import Report
 from lakebox.errors import ConfigError
 
@@ -36,12 +38,22 @@ def run(cfg: DictConfig, progress: Progress | None = None) -> Report:
         **built.parts,
         "tools": Tools(FileFetcher(), open_media, fetch_masks),
         "progress": progress or Silent(),
+        "draw": _draw,
         "choices": {group: OmegaConf.to_container(cfg[group]) for group in GROUPS},
     }
     report: Report = build_task(cfg, parts)()
     if built.parts.get("report"):
         _write(report, Path(str(built.parts["report"])))
     return report
+
+
+def _draw(tiles: Sequence[Tile], heading: str) -> bytes:
+    """The contact sheet; what draws it is an extra, so it is imported when it is asked for."""
+    try:
+        from lakebox.adapters.drawing import contact_sheet
+    except ImportError as error:
+        raise ConfigError(f"task=preview needs '{error.name}'; install it: pip install 'lakebox[preview]'") from error
+    return contact_sheet(tiles, heading=heading)
 
 
 def _write(report: Report, path: Path) -> None:

@@ -163,7 +163,8 @@ class LabelHead:
 
     id: str
     creator: str
-    created_at: str
+    created_at: float
+    """Seconds since 1970; 0 where the export does not say."""
     skipped: bool
     benchmark: bool
 

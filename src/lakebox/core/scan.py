@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from lakebox.core.annotations import parse_label
@@ -214,10 +215,18 @@ def _head(label: Json, benchmarks: set[Any]) -> LabelHead:
     return LabelHead(
         id=str(label["id"]),
         creator=str(details.get("created_by") or ""),
-        created_at=str(details.get("created_at") or ""),
+        created_at=_time(details.get("created_at")),
         skipped=bool(performance.get("skipped")),
         benchmark=str(label["id"]) in benchmarks,
     )
+
+
+def _time(text: str | None) -> float:
+    """Seconds since 1970 of an ISO date, with whatever offset it is written; 0 where there is none."""
+    if not text:
+        return 0.0
+    moment = datetime.fromisoformat(text)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def _asset(

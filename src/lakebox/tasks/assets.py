@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lakebox.core.columns import Cell, CellList, Cells, Column
+from lakebox.core.columns import CellList, Cells, Column
 from lakebox.core.compile import Compiled, compile_label
 from lakebox.core.convert import Deferred
 from lakebox.core.facts import STATE, fact_cells, number_cells, state_cell
@@ -42,18 +42,20 @@ class Block:
     """On the first block: number of mask files fetched."""
 
     def nbytes(self) -> int:
-        """Rough size, to know when to commit."""
-        return sum(_size(cell) for cells in self.cells.values() for cell in _cells(cells))
+        """About how much memory the cells take, to know when to commit."""
+        return sum(_size(cells) for cells in self.cells.values())
 
 
-def _cells(cells: CellList) -> Sequence[Cell]:
-    return [cells] if isinstance(cells, np.ndarray) else cells
+SMALL = 64
+"""Bytes that a number, a text or the few objects of a frame are taken to need; pixels are measured."""
 
 
-def _size(cell: Cell) -> int:
-    if isinstance(cell, np.ndarray):
-        return int(cell.nbytes)
-    return sum(_size(part) for part in cell) if isinstance(cell, list) else len(cell or b"")
+def _size(cells: CellList) -> int:
+    if len(cells) and isinstance(cells[0], bytes):
+        return sum(len(cell or b"") for cell in cells)
+    if len(cells) and isinstance(cells[0], np.ndarray) and (cells[0].ndim > 2 or cells[0].nbytes > SMALL):
+        return sum(cell.nbytes for cell in cells)
+    return SMALL * len(cells)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,41 @@
+# make demo    sets up, builds the example dataset and draws it
+# make test    sets up, then runs all that CI runs: format, lint, types, tests
+# make check   the same under its other name
+# make bench   lakebox beside deeplake's own Labelbox integration
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test check lint bench clean
+
+demo: .venv/demo
+	@$(BIN)/lakebox
+	@$(BIN)/lakebox task=preview
+
+test: lint
+	$(BIN)/pytest -q
+
+check: test
+
+lint: .venv/dev
+	$(BIN)/ruff format --check src tests examples
+	$(BIN)/ruff check src tests examples
+	$(BIN)/mypy
+
+bench: .venv/dev
+	$(BIN)/python -m tests.benchmarks
+
+.venv:
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --upgrade pip
+
+.venv/demo: pyproject.toml | .venv
+	$(BIN)/pip install --quiet --editable '.[preview]'
+	@touch $@
+
+.venv/dev: pyproject.toml | .venv
+	$(BIN)/pip install --quiet --editable '.[preview]' --group dev
+	@touch $@ .venv/demo
+
+clean:
+	rm -rf .venv build dist src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

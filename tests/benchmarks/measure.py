@@ -1,0 +1,116 @@
+"""What both contenders are timed and checked with, in the process that does the work."""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import deeplake
+import numpy as np
+from projects import Spec, read_spec, read_stamp, true_answers, true_boxes
+
+T = TypeVar("T")
+READ_ROWS = 10_000
+SAMPLED_PICTURES = 12
+
+
+def measured(work: Callable[[], T]) -> tuple[T, dict[str, float]]:
+    """The result of some work, its wall and CPU seconds (threads and ended children too) and the peak memory so far."""
+    wall, cpu = time.perf_counter(), sum(os.times()[:4])
+    result = work()
+    cost = {"wall": time.perf_counter() - wall, "cpu": sum(os.times()[:4]) - cpu}
+    return result, {**cost, "peak": peak_memory()}
+
+
+def peak_memory() -> int:
+    """Most resident memory this process ever had, in bytes.
+
+    Linux starts `ru_maxrss` at the size of the process that started this one, so its own record is preferred there.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        lines = status.read_text(encoding="ascii", errors="replace").splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def folder_bytes(folder: Path) -> int:
+    """Size of all files in a folder."""
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+def cells(dataset: Any, column: str) -> Iterator[Any]:
+    """All cells of a column, read in slices."""
+    for start in range(0, len(dataset), READ_ROWS):
+        yield from dataset[column][start : min(start + READ_ROWS, len(dataset))]
+
+
+def identities(dataset: Any) -> list[tuple[int, int]]:
+    """Which video and frame each row says it is."""
+    videos, frames = ([int(cell) for cell in cells(dataset, name)] for name in ("video_idx", "frame_idx"))
+    return list(zip(videos, frames, strict=True))
+
+
+def by_column(videos: list[dict[str, T]]) -> dict[str, list[T]]:
+    """The truth of all videos, column by column."""
+    return {column: [video[column] for video in videos] for column in videos[0]}
+
+
+def box_facts(found: Iterator[Any], rows: list[tuple[int, int]], truth: list[list[list[Any]]]) -> dict[str, Any]:
+    """How the boxes of a column compare with the truth, frame by frame, in whatever order a cell has them."""
+    facts = {"cells": 0, "boxes": 0, "wrong_cells": 0, "largest_error": 0.0}
+    for cell, (video, frame) in zip(found, rows, strict=True):
+        boxes = np.zeros((0, 4)) if cell is None else np.asarray(cell, dtype=np.float64).reshape(-1, 4)
+        expected = np.reshape(truth[video][frame], (-1, 4))
+        facts["cells"] += len(boxes) > 0
+        facts["boxes"] += len(boxes)
+        if len(boxes) != len(expected):
+            facts["wrong_cells"] += 1
+        elif len(boxes):
+            error = float(np.abs(np.sort(boxes, axis=0) - np.sort(expected, axis=0)).max())
+            facts["largest_error"] = max(facts["largest_error"], error)
+    return facts
+
+
+def answer_facts(found: Iterator[Any], rows: list[tuple[int, int]], truth: list[list[set[int]]]) -> dict[str, Any]:
+    """How many rows carry an answer, and on how many it is not one that was given there."""
+    facts = {"cells": 0, "wrong_cells": 0}
+    for cell, (video, frame) in zip(found, rows, strict=True):
+        chosen = set() if cell is None else {int(index) for index in np.ravel(cell) if index >= 0}
+        expected = truth[video][frame]
+        facts["cells"] += len(chosen) > 0
+        facts["wrong_cells"] += not chosen <= expected or bool(chosen) != bool(expected)
+    return facts
+
+
+def picture_facts(dataset: Any, rows: list[tuple[int, int]]) -> dict[str, int]:
+    """Whether sampled pictures show the frame that their row says they are."""
+    sample = sorted({round(at) for at in np.linspace(0, len(rows) - 1, SAMPLED_PICTURES).tolist()})
+    wrong = sum(read_stamp(np.asarray(dataset["frames"][row])) != rows[row] for row in sample)
+    return {"looked_at": len(sample), "wrong": wrong}
+
+
+def probe(dataset_path: str, spec: Spec, *, pictures: bool) -> dict[str, Any]:
+    """What a dataset holds, against what the project's spec says it should."""
+    dataset = deeplake.open_read_only(dataset_path)
+    rows = identities(dataset)
+    boxes = by_column([true_boxes(spec, video) for video in range(spec.videos)])
+    answers = by_column([true_answers(spec, video) for video in range(spec.videos)])
+    return {
+        "rows": len(rows),
+        "distinct_rows": len(set(rows)),
+        "boxes": {name: box_facts(cells(dataset, name), rows, truth) for name, truth in boxes.items()},
+        "answers": {name: answer_facts(cells(dataset, name), rows, truth) for name, truth in answers.items()},
+        "pictures": picture_facts(dataset, rows) if pictures else None,
+    }
+
+
+def held(project: Path, dataset: Path, *, pictures: bool) -> dict[str, Any]:
+    """The dataset's size and its probe: to be taken after everything was measured, since it reads the dataset back."""
+    return {"dataset_bytes": folder_bytes(dataset), "probe": probe(str(dataset), read_spec(project), pictures=pictures)}
