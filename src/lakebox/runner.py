@@ -11,12 +11,24 @@ from omegaconf import DictConfig, OmegaConf
 from lakebox.adapters.files import FileFetcher
 from lakebox.adapters.masks import fetch_masks
 from lakebox.adapters.media import open_media
-from lakebox.adapters.progress import Silent
 from lakebox.config import GROUPS, build, build_task
 from lakebox.core.ports import Progress, Tools
 from lakebox.core.preview import Tile
 from lakebox.core.report import Report
 from lakebox.errors import ConfigError
+
+
+class Silent:
+    """Progress that nobody watches."""
+
+    def begin(self, what: str, assets: int) -> None:
+        """Nothing."""
+
+    def rows(self, count: int) -> None:
+        """Nothing."""
+
+    def asset(self) -> None:
+        """Nothing."""
 
 
 def run(cfg: DictConfig, progress: Progress | None = None) -> Report:

@@ -37,7 +37,9 @@ class Plan:
         return not (self.add or self.relabel or self.drop or self.columns or self.remove or self.unfinished)
 
     def __str__(self) -> str:
-        """One sentence, such as `3 to add, 0 to relabel, 0 to drop, 12 unchanged`."""
+        """One sentence, such as `3 to add, 0 to relabel, 0 to drop, 12 unchanged`; the same for the same plan."""
+        if self.empty:
+            return f"nothing to do, {len(self.keep)} unchanged"
         replaced = sum(old is not None for _, old in self.add)
         parts = [f"{len(self.add)} to add" + (f" ({replaced} in place of changed media)" if replaced else "")]
         parts += [f"{len(self.relabel)} to relabel", f"{len(self.drop)} to drop", f"{len(self.keep)} unchanged"]

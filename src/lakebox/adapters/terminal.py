@@ -1,0 +1,125 @@
+"""The terminal (rich): progress bars, and the report for people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+_QUIET = ("check", "preview")
+"""Tasks whose report is one sentence."""
+
+
+class Bars:
+    """A bar of assets with the number of rows, on standard error; nothing when that is not a terminal."""
+
+    def __init__(self) -> None:
+        console = Console(stderr=True)
+        self._bars = Progress(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("data rows"),
+            TextColumn("{task.fields[rows]} rows"), TimeElapsedColumn(), TimeRemainingColumn(),
+            console=console, disable=not console.is_terminal, transient=True,
+        )  # fmt: skip
+        self._current: TaskID | None = None
+        self._count = 0
+
+    def __enter__(self) -> Bars:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def begin(self, what: str, assets: int) -> None:
+        """A stage begins; one without assets shows nothing."""
+        self._count = 0
+        self._current = self._bars.add_task(what, total=assets, rows=0) if assets else None
+
+    def rows(self, count: int) -> None:
+        """So many rows more."""
+        self._count += count
+        if self._current is not None:
+            self._bars.update(self._current, rows=self._count)
+
+    def asset(self) -> None:
+        """One asset more."""
+        if self._current is not None:
+            self._bars.advance(self._current)
+
+
+def complain(text: str) -> None:
+    """An error, on standard error."""
+    Console(stderr=True).print(escape(text), soft_wrap=True, highlight=False)
+
+
+def show(report: dict[str, Any]) -> None:
+    """A report (`Report.as_dict`) for people, on standard output."""
+    console = Console(highlight=False)
+    console.print(_summary(report))
+    if report["task"] in _QUIET:
+        return
+    for title, names, rows in _counts(report):
+        console.print(_table(title, names, rows))
+    for warning in report["warnings"]:
+        console.print(f"[yellow]note[/yellow]    {escape(warning)}", soft_wrap=True)
+    for failure in report["failures"]:
+        who = " ".join(filter(None, (failure["data_row_id"], f"({failure['name']})" if failure["name"] else "")))
+        console.print(
+            f"[red]failed[/red]  {escape(who)}: {failure['stage']}: {escape(failure['error'])}", soft_wrap=True
+        )
+    if report["failures"]:
+        console.print("Everything else is done; once mended, the same command does the rest.")
+
+
+def _summary(report: dict[str, Any]) -> Table:
+    dataset, assets, media, masks = (report[name] for name in ("dataset", "assets", "media", "masks"))
+    lines = {report["task"]: report["plan"]}
+    if report["task"] not in _QUIET:
+        lines["data rows"] = ", ".join(f"{count} {what}" for what, count in assets.items())
+    seconds = report["seconds"]
+    if media["frames"]:
+        lines["media"] = f"{media['fetched']} files, {media['frames']} frames, {media['frames'] / seconds:.0f} frames/s"
+    if masks["fetched"] or masks["failed"]:
+        lines["masks"] = f"{masks['fetched']} files" + (f", {masks['failed']} failed" if masks["failed"] else "")
+    lines["took"] = f"{seconds:.2f} s"
+    if dataset["version"]:
+        tag = f" tag {dataset['tag']}" if dataset["tag"] else ""
+        lines["dataset"] = f"{dataset['path']}, {dataset['rows']} rows, version {dataset['version']}{tag}"
+    if dataset["version"] and report["task"] not in _QUIET:
+        lines["open it"] = f'deeplake.open_read_only("{dataset["path"]}")'
+        lines["see it"] = f"lakebox task=preview path={dataset['path']}"
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for name, text in lines.items():
+        table.add_row(name, escape(text))
+    return table
+
+
+def _counts(report: dict[str, Any]) -> list[tuple[str, list[str], list[list[str]]]]:
+    """The tables of what became of annotations and of what columns hold, where there is something to say."""
+    kinds = [[kind, *map(str, counts.values())] for kind, counts in report["kinds"].items()]
+    columns = [[name, str(count)] for name, count in report["columns"].items()]
+    tables = [("annotations", ["read", "written", "skipped"], kinds), ("column", ["objects or answered rows"], columns)]
+    return [table for table in tables if table[2]]
+
+
+def _table(title: str, names: list[str], rows: list[list[str]]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), title_justify="left")
+    table.add_column(title)
+    for name in names:
+        table.add_column(name, justify="right")
+    for first, *numbers in rows:
+        table.add_row(escape(first), *numbers)
+    return table
