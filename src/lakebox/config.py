@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from hydra.core.object_type import ObjectType
 from hydra.errors import HydraException
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from pydantic import BaseModel, ValidationError
 
 from lakebox.errors import ConfigError
@@ -29,6 +29,11 @@ GROUPS = (
     "task", "source", "presigner", "mapping", "provider", "storage", "pixels", "masks", "frames", "labels", "executor",
     "on_error",
 )  # fmt: skip
+
+_FULL_KEY = re.compile(r"^full_key: (\S+)$", re.MULTILINE)  # Hydra says where it was instantiating
+
+_FILLED = (*ROOT_KEYS, *GROUPS, "tools", "progress", "draw")
+"""Fields of tasks that the runner fills; nobody configures them below `task`."""
 
 _LOCK = threading.Lock()  # Hydra keeps one state per process
 
@@ -71,52 +76,42 @@ def _own_hydra() -> Iterator[None]:
         GlobalHydra.instance().hydra = outer
 
 
-@dataclass(frozen=True, slots=True)
-class Built:
-    """All components of a configuration, and the task waiting for them."""
+def build(cfg: DictConfig, handed: Mapping[str, Any]) -> Callable[[], Any]:
+    """The task with all its components; building does no I/O, so this is the whole check of a configuration.
 
-    parts: dict[str, Any]
-    """Config groups as objects and root keys as plain values, by name."""
-    task: DictConfig
+    Config groups become objects, root keys plain values; the task gets those that it has fields for.
 
-
-def build(cfg: DictConfig) -> Built:
-    """Build every component; building does no I/O, so this is the whole check of a configuration.
+    Args:
+        cfg: a composed configuration.
+        handed: what is not configured: the runner's tools.
 
     Raises:
         ConfigError: with one line per mistake: key, what was found, what is allowed, and the file.
     """
     problems = _root_problems(cfg)
-    parts: dict[str, Any] = {}
-    for group in GROUPS:
-        if group == "task" or group not in cfg:
-            continue
+    parts: dict[str, Any] = dict(handed)
+    for key in (*ROOT_KEYS, *GROUPS[1:]):
         try:
-            parts[group] = instantiate(cfg[group], _convert_="all")
-        except Exception as error:  # noqa: BLE001 - a component of the user may raise anything; all of it is reported
-            problems += _explained(cfg, group, error)
+            if key in GROUPS:
+                parts[key] = instantiate(cfg[key], _convert_="all")
+            elif key in cfg:
+                parts[key] = cfg[key]
+        except Exception as error:  # noqa: BLE001 - a user's component may raise anything, and all of it is reported
+            problems += _explained(cfg, key, error)
     try:
-        parts.update({key: OmegaConf.to_container(cfg, resolve=True)[key] for key in ROOT_KEYS if key in cfg})  # type: ignore[index,call-overload]
-    except OmegaConfBaseException as error:
-        problems.append(f"{error}")
+        task: Callable[[], Any] = _task(cfg, parts)
+    except Exception as error:  # noqa: BLE001 - as above
+        problems += _explained(cfg, "task", error)
     if problems:
         raise ConfigError("\n".join(["Invalid configuration", *(f"  {problem}" for problem in problems)]))
-    return Built(parts, cfg.task)
+    return task
 
 
-def build_task(cfg: DictConfig, parts: dict[str, Any]) -> Any:
-    """The task with the parts that it has fields for.
-
-    Raises:
-        ConfigError: as `build`.
-    """
-    try:
-        names = _accepts(cfg.task["_target_"])
-        make = instantiate(cfg.task, _partial_=True, _convert_="all")
-        return make(**{name: part for name, part in parts.items() if name in names})
-    except Exception as error:
-        problems = _explained(cfg, "task", error)
-        raise ConfigError("\n".join(["Invalid configuration", *(f"  {problem}" for problem in problems)])) from error
+def _task(cfg: DictConfig, parts: Mapping[str, Any]) -> Callable[[], Any]:
+    names = _accepts(cfg.task["_target_"])
+    make = instantiate(cfg.task, _partial_=True, _convert_="all")
+    task: Callable[[], Any] = make(**{name: part for name, part in parts.items() if name in names})
+    return task
 
 
 def _root_problems(cfg: DictConfig) -> list[str]:
@@ -136,21 +131,34 @@ def _explained(cfg: DictConfig, key: str, error: Exception) -> list[str]:
     cause: BaseException = error
     while cause.__cause__ is not None and not isinstance(cause, ValidationError):
         cause = cause.__cause__
-    target = cfg[key].get("_target_") if isinstance(cfg[key], DictConfig) else None
+    at = _FULL_KEY.search(str(error))
+    group, key = key, at[1] if at else key
+    target = OmegaConf.select(cfg, f"{key}._target_")
     if isinstance(cause, ValidationError):
-        lines = [_field_problem(key, target, item) for item in cause.errors(include_url=False, include_input=False)]
+        found = cause.errors(include_url=False, include_input=False)
+        lines = [_field_problem(key, target, item) for item in found if not _said_already(cfg, item)]
+        if not lines:
+            return []
+    elif isinstance(cause, MissingMandatoryValue):
+        lines = [f"{cause.full_key}: must be given, it has no default"]
     elif isinstance(cause, ImportError | AttributeError):
         lines = [f"{key}._target_: cannot import {target!r}: {cause}"]
     else:
         lines = [f"{key}: {type(cause).__name__}: {cause}"]
-    return [*lines, f"  from {_where(key)}"]
+    return [*lines, f"  from {_where(group)}"]
+
+
+def _said_already(cfg: DictConfig, item: Any) -> bool:
+    """A part that the task misses because it could not be built."""
+    return item["type"] == "missing" and item["loc"][0] in GROUPS and item["loc"][0] in cfg
 
 
 def _field_problem(key: str, target: Any, item: Any) -> str:
-    path = ".".join([key, *map(str, item["loc"])])
+    own = () if item["loc"][:1] and item["loc"][0] in (*ROOT_KEYS, *GROUPS) and key == "task" else (key,)
+    path = ".".join(map(str, (*own, *item["loc"])))
     if item["type"] not in ("extra_forbidden", "unexpected_keyword_argument"):
-        return f"{path if str(item['loc'][:1]) != str((key,)) else key}: {item['msg']}"
-    names = _accepts(target)
+        return f"{path}: {item['msg']}"
+    names = [name for name in _accepts(target) if key != "task" or name not in _FILLED]
     near = difflib.get_close_matches(str(item["loc"][-1]), names, 1)
     hint = f", did you mean '{near[0]}'?" if near else ""
     return f"{path}: unknown key{hint} (accepts: {', '.join(names) or 'nothing'})"

@@ -6,12 +6,12 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from lakebox.adapters.files import FileFetcher
 from lakebox.adapters.masks import fetch_masks
 from lakebox.adapters.media import open_media
-from lakebox.config import GROUPS, build, build_task
+from lakebox.config import build
 from lakebox.core.ports import Progress, Tools
 from lakebox.core.preview import Tile
 from lakebox.core.report import Report
@@ -45,17 +45,14 @@ def run(cfg: DictConfig, progress: Progress | None = None) -> Report:
 
     What fails for single data rows is not raised: see `Report.failures`.
     """
-    built = build(cfg)
-    parts = {
-        **built.parts,
+    handed = {
         "tools": Tools(FileFetcher(), open_media, fetch_masks),
         "progress": progress or Silent(),
         "draw": _draw,
-        "choices": {group: OmegaConf.to_container(cfg[group]) for group in GROUPS},
     }
-    report: Report = build_task(cfg, parts)()
-    if built.parts.get("report"):
-        _write(report, Path(str(built.parts["report"])))
+    report: Report = build(cfg, handed)()
+    if cfg.report:
+        _write(report, Path(cfg.report))
     return report
 
 

@@ -393,15 +393,18 @@ def _plain(cell: Any) -> Any:
 
 def column(path: Path | str, name: str) -> list[Any]:
     """All cells of a column, in dataset order."""
-    return list(deeplake.open_read_only(str(path))[name][:])
+    dataset = deeplake.open_read_only(str(path))  # cells are of no use once it is gone
+    return list(dataset[name][:])
 
 
 def columns(path: Path | str) -> list[str]:
-    return [item.name for item in deeplake.open_read_only(str(path)).schema.columns]
+    dataset = deeplake.open_read_only(str(path))
+    return [item.name for item in dataset.schema.columns]
 
 
 def class_names(path: Path | str, name: str) -> list[str]:
-    return list(dict(deeplake.open_read_only(str(path))[name].metadata)["class_names"])
+    dataset = deeplake.open_read_only(str(path))
+    return list(dict(dataset[name].metadata)["class_names"])
 
 
 def row_keys(path: Path | str) -> list[str]:
@@ -412,8 +415,9 @@ def read_cells(path: Path | str, without: Iterable[str] = ()) -> Cells:
     """Every cell of a dataset; fails on a row key that comes twice."""
     keys = row_keys(path)
     assert len(set(keys)) == len(keys), "rows of the same frame twice"
-    names = [name for name in columns(path) if name not in set(without)]
-    by_column = {name: [_plain(cell) for cell in column(path, name)] for name in names}
+    dataset = deeplake.open_read_only(str(path))
+    names = [item.name for item in dataset.schema.columns if item.name not in set(without)]
+    by_column = {name: [_plain(cell) for cell in dataset[name][:]] for name in names}
     return {key: {name: by_column[name][i] for name in names} for i, key in enumerate(keys)}
 
 
@@ -434,7 +438,8 @@ def differences(before: Cells, after: Cells) -> set[tuple[str, str]]:
 
 def history(path: Path | str) -> list[str]:
     """Ids of the versions, so that equal lists mean that nothing was committed."""
-    return [str(version.id) for version in deeplake.open_read_only(str(path)).history]
+    dataset = deeplake.open_read_only(str(path))
+    return [str(version.id) for version in dataset.history]
 
 
 def expected_keys(*clips: Clip) -> list[str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import BaseModel, ConfigDict
 
 from lakebox.core.ports import Source, Storage
@@ -19,7 +17,6 @@ class Check(BaseModel):
     storage: Storage
     project_id: str | None
     path: str
-    choices: dict[str, Any]
 
     def __call__(self) -> Report:
         """A report whose plan sentence says that all is well."""
