@@ -10,9 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from lakebox import load_config, run
-from lakebox.core.report import Report
 from support.tiny import (
     CLIPS,
     HEIGHT,
@@ -57,6 +54,9 @@ from support.tiny import (
     write_mask,
     write_project,
 )
+
+from lakebox import load_config, run
+from lakebox.core.report import Report
 
 pytest_plugins = ["support.tiny_fixtures"]
 
@@ -461,7 +461,7 @@ def test_another_mapping_relabels_without_media(project: Path, lake: Path, tmp_p
 
 def test_another_converter_relabels_without_media(project: Path, lake: Path) -> None:
     shutil.rmtree(project / "media")
-    assert counts(sync(project, lake, "mapping.converters.rectangle.dtype=int32")) == {"relabelled": 3}
+    assert counts(sync(project, lake, "++mapping.converters.rectangle.dtype=int32")) == {"relabelled": 3}
     boxes = column(lake, "Car/Car")
     assert boxes[0].dtype == np.int32
     np.testing.assert_array_equal(boxes[1], np.rint([car_box(0, 1)]))

@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 
 from lakebox.errors import ConfigError, LakeboxError
 
-OK, FAILED, MISCONFIGURED = 0, 1, 2
+OK, FAILED, MISCONFIGURED, INTERRUPTED = 0, 1, 2, 130
 
 _started = False
 
@@ -39,6 +39,9 @@ def _run(cfg: DictConfig) -> tuple[int, dict[str, Any]]:
     except LakeboxError as error:
         complain(str(error))
         return (MISCONFIGURED if isinstance(error, ConfigError) else FAILED), {"error": str(error)}
+    except KeyboardInterrupt:
+        complain("interrupted; what was committed is kept, the same command goes on from there")
+        return INTERRUPTED, {"error": "interrupted"}
     show(report.as_dict())
     return (OK if report.ok else FAILED), report.as_dict()
 

@@ -361,8 +361,8 @@ def remove_files(folder: Path) -> None:
 
 
 def overrides(project: Path, path: Path | str, *more: str) -> list[str]:
-    source = ["source=export_file", f"source.export={project}/export.ndjson", f"source.ontology={project}/ontology.json"]
-    return [*source, f"path={path}", *more]
+    files = [f"source.export={project}/export.ndjson", f"source.ontology={project}/ontology.json"]
+    return ["source=export_file", *files, f"path={path}", *more]
 
 
 def sync(project: Path, path: Path | str, *more: str) -> Report:

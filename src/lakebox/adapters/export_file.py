@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -30,6 +31,7 @@ class ExportFile(BaseModel):
     ontology_path: Path | None = Field(default=None, alias="ontology")
     """Labelbox's normalized ontology JSON; without it the ontology is derived from what the labels use."""
     _lines: list[BinaryIO] = PrivateAttr(default_factory=list)
+    _turn: threading.Lock = PrivateAttr(default_factory=threading.Lock)
 
     def describe(self) -> str:
         """The export's path."""
@@ -78,8 +80,9 @@ class ExportFile(BaseModel):
     def row(self, position: int) -> Mapping[str, Any]:
         """Read a data row again."""
         if self._lines:
-            self._lines[0].seek(position)
-            line = self._lines[0].readline()
+            with self._turn:  # one file position, many threads
+                self._lines[0].seek(position)
+                line = self._lines[0].readline()
         else:
             with self._opened() as file:
                 file.seek(position)

@@ -25,7 +25,9 @@ from lakebox.core.tally import Tally, Timeline
 from lakebox.errors import FetchError, MaskError, MediaError
 
 BATCH_ROWS = 64
-"""Rows per block where cells hold pixels: a few megabytes of JPEG, tens of megabytes of masks."""
+"""Rows per block where cells hold pixels."""
+BLOCK_BYTES = 32 << 20
+"""Largest block of mask pixels."""
 LABEL_ROWS = 4096
 """Rows per block where they do not."""
 
@@ -130,8 +132,9 @@ class AssetWork:
             **fact_cells(asset, label, frames, total),
             STATE: _states(asset, len(frames)),
         }
-        for start, pixels in self._pixels(media, frames, _batch(compiled, self.pixel_column)):
-            stop = start + (len(pixels) if media else _batch(compiled, None))
+        batch = _batch(compiled, self.pixel_column, _frame_size(asset))
+        for start, pixels in self._pixels(media, frames, batch):
+            stop = start + (len(pixels) if media else batch)
             own = {self.pixel_column.name: pixels} if self.pixel_column else {}
             yield _block(cells, start, min(stop, len(frames)), masks, compiled, own)
 
@@ -164,7 +167,7 @@ class AssetWork:
         masks = self._masks(compiled, asset)
         facts = fact_cells(asset, label, item.frames, item.total)
         facts[STATE] = _states(asset, len(item.frames))
-        batch = _batch(compiled, None)
+        batch = _batch(compiled, None, _frame_size(asset))
         for start in range(0, len(item.frames), batch):
             stop = min(start + batch, len(item.frames))
             yield _block({**compiled.cells, **facts}, start, stop, masks, compiled, {})
@@ -194,11 +197,12 @@ def _frame_size(asset: Asset) -> tuple[int, int]:
     return asset.media.height or 0, asset.media.width or 0
 
 
-def _batch(compiled: Compiled, pixels: Column | None) -> int:
-    heavy = pixels is not None or any(
-        isinstance(cell, Deferred) for cells in compiled.cells.values() for cell in cells[:1]
-    )
-    return BATCH_ROWS if heavy else LABEL_ROWS
+def _batch(compiled: Compiled, pixels: Column | None, size: tuple[int, int]) -> int:
+    """Rows per block, so that a block of masks stays within `BLOCK_BYTES` whatever the frame's size."""
+    masks = [len(c.refs) for cells in compiled.cells.values() if _is_deferred(cells) for c in cells]
+    if masks:
+        return max(1, min(BATCH_ROWS, BLOCK_BYTES // max(1, size[0] * size[1] * max(masks))))
+    return LABEL_ROWS if pixels is None else BATCH_ROWS
 
 
 def _block(cells: Cells, start: int, stop: int, masks: Masks, compiled: Compiled, own: Mapping[str, Any]) -> Block:

@@ -96,7 +96,7 @@ class Project(BaseModel):
             fixed = {column.name for column in stored.columns if column.key.startswith("lakebox:")}
             todo = with_columns(todo, layout.columns(), stored, fixed)
         for failure in found.failures:
-            self.fail(report, failure)
+            report.fail(failure)
         report.warnings += [*found.warnings, *self._typos(found, mapping)]
         report.plan = str(todo)
         report.dataset.path = address
@@ -104,11 +104,6 @@ class Project(BaseModel):
         report.dataset.version = lake.version if lake else ""
         report.assets["unchanged"] += len(todo.keep)
         return Prepared(found, lake, stored, address, media, layout, pixel_column, todo)
-
-    def fail(self, report: Report, failure: Failure) -> None:
-        """Note a failure and let the policy decide whether to go on."""
-        report.fail(failure)
-        self.on_error(failure)
 
     def _refuse_other_project(self, found: Scan, stored: Stored, address: str) -> None:
         if stored.project_id and stored.project_id != found.project_id:

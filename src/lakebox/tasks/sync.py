@@ -45,8 +45,13 @@ class Sync(Project):
         report = Report(task=self.name)
         prepared = self.prepare(frozenset(self.does), report)
         log.info("plan: %s", report.plan)
-        if not prepared.todo.empty:
-            self._apply(prepared, report)
+        try:
+            for failure in report.failures:
+                self.on_error(failure)
+            if not prepared.todo.empty:
+                self._apply(prepared, report)
+        except Stopped as stopped:
+            report.warnings.append(f"stopped at the first failure, as on_error=stop asks: {stopped}")
         report.seconds = time.monotonic() - started
         return report
 
@@ -62,7 +67,7 @@ class Sync(Project):
         except Stopped:
             writer.finish(f"{message} (stopped at a failure)")
             report.dataset.rows, report.dataset.version = len(lake), lake.version
-            return
+            raise
         for copy in (*prepared.todo.drop, *prepared.todo.unfinished):
             writer.drop(copy)
         report.assets["dropped"] += len(prepared.todo.drop)
@@ -79,7 +84,7 @@ class Sync(Project):
         if "relabel" in self.does:
             columns += prepared.layout.columns()
         changed = lake.arrange(columns, prepared.todo.remove)
-        if prepared.lake is None:
+        if not prepared.stored.columns:
             self._describe(lake, prepared)
         return changed
 
@@ -142,7 +147,9 @@ class Sync(Project):
             report.tally.read.update(counted.tally.read)
             report.masks["failed"] += error.stage == "mask"
             log.error("%s (%s): %s: %s", asset.id, asset.name, error.stage, error)
-            self.fail(report, Failure(asset.id, asset.name, error.stage, str(error)))
+            failure = Failure(asset.id, asset.name, error.stage, str(error))
+            report.fail(failure)
+            self.on_error(failure)
         else:
             report.tally.add(counted.tally)
             report.masks["fetched"] += counted.masks
