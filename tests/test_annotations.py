@@ -313,7 +313,6 @@ def test_optional_keys_of_objects_may_be_missing(missing: str) -> None:
         {"objects": [thing(polygon=[{"x": 1, "y": None}, {"x": 1, "y": 2}])]},
         {"objects": [thing(polygon=[{"x": 1}])]},
         {"objects": [thing(composite_mask={"url": "c.png"})]},
-        {"objects": [thing(mask={})]},
         {"classifications": [["radio"]]},
         {"relationships": [{"name": "no feature_id"}]},
     ],
