@@ -32,7 +32,7 @@ from support.tiny import (
 
 pytest_plugins = ["support.tiny_fixtures"]
 
-MOMENTS, RELABEL_MOMENTS, AT_ONCE = 20, 6, 2
+MOMENTS, RELABEL_MOMENTS, AT_ONCE = 20, 5, 2
 CLIPS = (Clip(0, 30), Clip(1, 330, noise=True), Clip(2, 40), Clip(3, 24))
 """The second one is bigger than a commit step, so it is committed in several."""
 OPTIONS = ("pixels=png", "task.commit_assets=1", "task.commit_megabytes=1", "executor.workers=2")
@@ -101,6 +101,13 @@ class Killed:
         return status != 0, wrote
 
 
+@pytest.fixture(scope="module")
+def duration(big_project: Path, tmp_path_factory: pytest.TempPathFactory) -> float:
+    """Seconds in which an undisturbed run writes."""
+    folder = tmp_path_factory.mktemp("measured")
+    return Killed(big_project, folder).duration(*(folder / f"lake{i}" for i in range(AT_ONCE)))
+
+
 def finished_rows(path: Path) -> int:
     """Rows that are committed; -1 for a dataset that cannot be opened yet."""
     try:
@@ -129,11 +136,12 @@ def moments(count: int, seed: int, duration: float) -> list[float]:
     return [duration * (part + rng.random()) / count for part in range(count)]
 
 
-def test_killed_while_adding_then_run_again(big_project: Path, undisturbed: Path, tmp_path: Path) -> None:
+def test_killed_while_adding_then_run_again(
+    big_project: Path, undisturbed: Path, duration: float, tmp_path: Path
+) -> None:
     wanted, order = read_cells(undisturbed), expected_keys(*CLIPS)
     assert row_keys(undisturbed) == order
     killed = Killed(big_project, tmp_path)
-    duration = killed.duration(tmp_path / "measured0", tmp_path / "measured1")
     delays = {tmp_path / f"lake{i}": delay for i, delay in enumerate(moments(MOMENTS, 1, duration))}
     hits = killed.runs(delays)
     left = [finished_rows(path) for path in delays]
@@ -155,7 +163,7 @@ def test_killed_while_relabelling_then_run_again(
     wanted, order = read_cells(fresh), expected_keys(*CLIPS)
     assert differences(read_cells(undisturbed), wanted)
     killed = Killed(relabelled_project, tmp_path)
-    duration = killed.duration(*(copied(undisturbed, tmp_path / f"measured{i}") for i in range(2)))
+    duration = killed.duration(copied(undisturbed, tmp_path / "measured"))
     shares = enumerate(moments(RELABEL_MOMENTS, 2, duration))
     delays = {copied(undisturbed, tmp_path / f"lake{i}"): delay for i, delay in shares}
     hits = killed.runs(delays)
@@ -167,10 +175,11 @@ def test_killed_while_relabelling_then_run_again(
     assert hits >= RELABEL_MOMENTS // 2, f"only {hits} of {RELABEL_MOMENTS} runs were still there to be killed"
 
 
-def test_a_run_killed_again_and_again_leaves_no_trace(big_project: Path, undisturbed: Path, tmp_path: Path) -> None:
+def test_a_run_killed_again_and_again_leaves_no_trace(
+    big_project: Path, undisturbed: Path, duration: float, tmp_path: Path
+) -> None:
     """Rows that a killed run committed of a big asset are cleared although the run that went on was killed, too."""
     killed, path = Killed(big_project, tmp_path), tmp_path / "lake"
-    duration = killed.duration(tmp_path / "measured")
     for share in (0.55, 0.65):
         killed.run(path, duration * share)
     assert sync(big_project, path, *OPTIONS).ok

@@ -145,7 +145,7 @@ def test_lakebox_keeps_its_own_names(name: str, kind: str) -> None:
         [CAR, Tool("s2", "polygon", "car"), Tool("s3", "polygon", "car"), Tool("s4", "polygon", "car")],
         [CAR, Tool("s2", "rectangle", "car_tracks")],
         [Tool("s2", "rectangle", "car_tracks"), CAR],
-        [PAINTED, replace(PAINTED, key="s2")],
+        [PAINTED, replace(PAINTED, key="s2", questions=(replace(COLOUR, key="s-paint"),))],
         [Tool("s2", "rectangle", "car", (ask("car"),))],
         [Tool("s2", "rectangle", "car", (ask("car_tracks"), ask("car_keyframes"), ask("car_labels")))],
         [Tool("s2", "rectangle", "car", (ask("q", key="k1"), ask("q", key="k2")))],

@@ -42,9 +42,9 @@ def ids(plan: Plan) -> dict[str, list[str]]:
 @pytest.mark.parametrize(
     ("want", "have", "expected", "sentence"),
     [
-        ({}, {}, {}, "0 to add, 0 to relabel, 0 to drop, 0 unchanged"),
+        ({}, {}, {}, "nothing to do, 0 unchanged"),
         ({"a": ("m", "l")}, {}, {"add": ["a"]}, "1 to add, 0 to relabel, 0 to drop, 0 unchanged"),
-        ({"a": ("m", "l")}, {"a": ("m", "l")}, {"keep": ["a"]}, "0 to add, 0 to relabel, 0 to drop, 1 unchanged"),
+        ({"a": ("m", "l")}, {"a": ("m", "l")}, {"keep": ["a"]}, "nothing to do, 1 unchanged"),
         ({"a": ("m", "l2")}, {"a": ("m", "l")}, {"relabel": ["a"]}, "0 to add, 1 to relabel, 0 to drop, 0 unchanged"),
         (
             {"a": ("m2", "l")},

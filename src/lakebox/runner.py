@@ -56,13 +56,13 @@ def run(cfg: DictConfig, progress: Progress | None = None) -> Report:
     return report
 
 
-def _draw(tiles: Sequence[Tile], heading: str) -> bytes:
+def _draw(tiles: Sequence[Tile], heading: str, classes: Sequence[str]) -> bytes:
     """The contact sheet; what draws it is an extra, so it is imported when it is asked for."""
     try:
         from lakebox.adapters.drawing import contact_sheet
     except ImportError as error:
         raise ConfigError(f"task=preview needs '{error.name}'; install it: pip install 'lakebox[preview]'") from error
-    return contact_sheet(tiles, heading=heading)
+    return contact_sheet(tiles, heading=heading, classes=classes)
 
 
 def _write(report: Report, path: Path) -> None:

@@ -247,11 +247,11 @@ def _link(node: Json) -> Mapping[str, str]:
     """A relationship between two objects; older exports list it among the objects as well."""
     ends: Json = next((value for key, value in node.items() if key.endswith("_relationship") and value), {})
     return {
-        "feature_id": str(node["feature_id"]),
-        "kind": _text(node.get("annotation_kind")),
-        "name": _text(node.get("name")),
         "source": _text(ends.get("source")),
         "target": _text(ends.get("target")),
+        "name": _text(node.get("name")),
+        "feature_id": str(node["feature_id"]),
+        "kind": _text(node.get("annotation_kind")),
     }
 
 

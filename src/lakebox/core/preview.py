@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -44,20 +45,31 @@ Row = Mapping[str, Any]
 """Column name -> cell, of one row."""
 
 
-def spread_over(groups: Sequence[Sequence[int]], count: int) -> list[int]:
-    """Up to `count` rows, as evenly as it goes over groups (assets) and within each of them."""
+def spread_over(groups: Sequence[Sequence[int]], count: int, weights: NDArray[np.int64]) -> list[int]:
+    """Up to `count` rows, spread evenly over groups (assets) and over the rows of each.
+
+    Args:
+        groups: row numbers of each asset, in frame order.
+        count: how many rows to choose at most.
+        weights: by row number; of a stretch of rows the heaviest one is chosen, the middle one of several.
+    """
     filled = [group for group in groups if len(group)]
-    if not filled:
-        return []
-    filled = [filled[i] for i in _even(len(filled), min(count, len(filled)))]
-    share, rest = divmod(count, len(filled))
-    parts = [_even(len(group), min(share + (i < rest), len(group))) for i, group in enumerate(filled)]
-    return [group[i] for group, part in zip(filled, parts, strict=True) for i in part]
+    chosen = [filled[int((i + 0.5) * len(filled) / count)] for i in range(count)] if len(filled) > count else filled
+    share, rest = divmod(count, len(chosen) or 1)
+    found = []
+    for i, group in enumerate(chosen):
+        found += [_heaviest(part, weights) for part in _stretches(group, share + (i < rest))]
+    return found
 
 
-def _even(length: int, count: int) -> list[int]:
-    """`count` different positions out of `length`, in the middle of equal stretches."""
-    return [int((i + 0.5) * length / count) for i in range(count)]
+def _stretches(rows: Sequence[int], count: int) -> list[Sequence[int]]:
+    bounds = np.linspace(0, len(rows), min(count, len(rows)) + 1).astype(int).tolist()
+    return [rows[start:stop] for start, stop in pairwise(bounds)]
+
+
+def _heaviest(rows: Sequence[int], weights: NDArray[np.int64]) -> int:
+    best = [row for row in rows if weights[row] == weights[list(rows)].max()]
+    return best[len(best) // 2]
 
 
 def overlays(row: Row, columns: Sequence[Column]) -> Iterator[Overlay]:
@@ -69,6 +81,23 @@ def overlays(row: Row, columns: Sequence[Column]) -> Iterator[Overlay]:
             yield from _drawn(row, column, by_key, base)
 
 
+def class_names(columns: Sequence[Column]) -> list[str]:
+    """Names of all classes of objects, in the dataset's order, each once."""
+    by_key = {column.key: column for column in columns}
+    names: dict[str, None] = {}
+    for column in columns:
+        base, _, role = column.key.rpartition(":")
+        if role == "geometry":
+            labels = by_key.get(f"{base}:labels")
+            listed = [item.name for item in labels.classes or ()] if labels else [_last(column.name)]
+            names.update(dict.fromkeys(listed))
+    return list(names)
+
+
+def _last(name: str) -> str:
+    return name.rpartition("/")[2]
+
+
 def _drawn(row: Row, column: Column, by_key: Mapping[str, Column], base: str) -> Iterator[Overlay]:
     tracks = _cell(row, by_key.get(f"{base}:tracks"))
     drawn = _cell(row, by_key.get(f"{base}:keyframes"))
@@ -76,7 +105,7 @@ def _drawn(row: Row, column: Column, by_key: Mapping[str, Column], base: str) ->
     classes = _cell(row, labels)
     shapes = _shapes(row.get(column.name), column.type)
     for i, (kind, shape) in enumerate(shapes):
-        name = column.name.rpartition("/")[2]
+        name = _last(column.name)
         if labels and labels.classes and classes is not None:
             name = labels.classes[int(classes[i])].name
         track = None if tracks is None else int(tracks[i])

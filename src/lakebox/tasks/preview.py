@@ -13,11 +13,12 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, SkipValidation
 
 from lakebox.core.facts import PIXELS, PREFIX
 from lakebox.core.ports import Lake, Provider, Storage, Stored
-from lakebox.core.preview import Tile, facts, overlays, spread_over
+from lakebox.core.preview import Tile, class_names, facts, overlays, spread_over
 from lakebox.core.report import Report
 from lakebox.errors import ConfigError, LakeError
 
-Draw = Callable[[Sequence[Tile], str], bytes]
+Draw = Callable[[Sequence[Tile], str, Sequence[str]], bytes]
+"""Tiles, heading and all class names in a lasting order -> PNG bytes."""
 
 
 class Preview(BaseModel):
@@ -48,20 +49,23 @@ class Preview(BaseModel):
         if not stored.assets:
             raise LakeError(f"path {address}: the dataset has no rows to preview")
         rows = self._chosen(lake, stored)
-        sheet = self.draw([_tile(lake, stored, row) for row in rows], f"{address}, {len(lake)} rows")
+        tiles = [_tile(lake, stored, row) for row in rows]
+        sheet = self.draw(tiles, f"{address}, {len(lake)} rows", class_names(stored.columns))
         report = Report(task="preview", plan=f"{len(rows)} frames drawn in {self._write(sheet)}")
         report.dataset.path, report.dataset.rows, report.dataset.version = address, len(lake), lake.version
         report.seconds = time.monotonic() - started
         return report
 
     def _chosen(self, lake: Lake, stored: Stored) -> list[int]:
-        """Rows with objects where there are any, else any rows; spread over assets and frames."""
+        """Rows with objects, of as many columns as possible, where there are any; else any rows."""
         everything = np.arange(len(lake))
         tracks = [column.name for column in stored.columns if column.key.endswith(":tracks")]
-        objects = sum((_lengths(lake.read(name, everything)) for name in tracks), np.zeros(len(lake), np.int64))
-        groups = [asset.rows[objects[asset.rows] > 0].tolist() for asset in stored.assets if asset.complete]
-        chosen = spread_over(groups, self.max_frames)
-        return chosen or spread_over([asset.rows.tolist() for asset in stored.assets], self.max_frames)
+        filled = np.zeros(len(lake), np.int64)
+        for name in tracks:
+            filled += _lengths(lake.read(name, everything)) > 0
+        finished = [asset.rows for asset in stored.assets if asset.complete]
+        drawn = [rows[filled[rows] > 0].tolist() for rows in finished]
+        return spread_over(drawn if any(drawn) else [rows.tolist() for rows in finished], self.max_frames, filled)
 
     def _write(self, sheet: bytes) -> Path:
         out = self.out or Path(self.path.rstrip("/").rpartition("://")[2] + ".png")
