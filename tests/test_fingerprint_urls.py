@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from hypothesis import given
@@ -70,8 +72,6 @@ def test_key_order_never_matters(value: dict[str, Any]) -> None:
 
 @given(JSON, JSON)
 def test_unequal_values_have_unequal_names(left: Any, right: Any) -> None:
-    import json
-
     same = json.dumps(left, sort_keys=True) == json.dumps(right, sort_keys=True)
     assert (digest(left) == digest(right)) is same
 
@@ -82,7 +82,7 @@ def test_the_order_of_features_never_matters(features: list[dict[str, Any]]) -> 
 
 
 def test_track_numbers_are_stable_and_fit_int32() -> None:
-    assert track_number("cl123") == 1417711018
+    assert track_number("cl123") == 388192486  # it is in users' datasets: it must never change
     numbers = {track_number(str(i)) for i in range(2000)}
     assert len(numbers) == 2000
     assert all(0 <= number < 2**31 for number in numbers)
@@ -147,8 +147,6 @@ def test_what_names_the_content_stays(url: str, kept: str) -> None:
 
 @given(st.lists(st.tuples(st.sampled_from(["id", "Signature", "sig", "se", "v"]), st.text()), max_size=4))
 def test_unsigning_twice_changes_nothing(query: list[tuple[str, str]]) -> None:
-    from urllib.parse import urlencode
-
     once = unsigned(f"https://h/a.mp4?{urlencode(query)}")
     assert unsigned(once) == once
 

@@ -25,25 +25,12 @@ with warnings.catch_warnings():
 
 # Okabe and Ito's seven, then the colours of Paul Tol's schemes that stay furthest from those before them, in CIELAB,
 # for people who see all colours, no red and no green.
-PALETTE = sv.ColorPalette.from_hex(
-    [
-        "#E69F00",
-        "#56B4E9",
-        "#009E73",
-        "#F0E442",
-        "#0072B2",
-        "#D55E00",
-        "#CC79A7",
-        "#332288",
-        "#882255",
-        "#EEDD88",
-        "#FFAABB",
-        "#42150A",
-        "#4EB265",
-        "#99DDFF",
-        "#117733",
-    ]
-)
+# fmt: off
+PALETTE = sv.ColorPalette.from_hex([
+    "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7",
+    "#332288", "#882255", "#EEDD88", "#FFAABB", "#42150A", "#4EB265", "#99DDFF", "#117733",
+])
+# fmt: on
 BLACK, WHITE = sv.Color(0, 0, 0), sv.Color(255, 255, 255)
 PAGE, CARD, EDGE, MAT, STRONG, SOFT = "#F3F4F6", "#FFFFFF", "#D5D9DF", "#E4E7EB", "#1B2430", "#4A5565"
 

@@ -7,7 +7,7 @@ lakebox from 0: `_frame` is the one place where that is converted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,15 +51,15 @@ def _label(annotations: Json, head: LabelHead) -> Label:
             questions.setdefault(answer.feature_id or answer.schema_id or answer.name, []).append((frame, answer))
     tracks = tuple(parts.track(feature_id, timing) for feature_id, parts in sorted(objects.items()))
     frame_answers = tuple(_frame_answer(key, found, timing) for key, found in sorted(questions.items()))
-    answers = tuple(_answer(node) for node in annotations.get("classifications") or ())
+    answers = [_answer(node) for node in annotations.get("classifications") or ()]
     return Label(
         id=head.id,
         creator=head.creator,
         tracks=tracks,
         frame_answers=frame_answers,
-        answers=answers,
+        answers=tuple(sorted(answers, key=lambda answer: answer.feature_id)),
         relationships=tuple(links[key] for key in sorted(links)),
-        homeless=len(timing.segments.keys() - objects.keys() - questions.keys() - _answer_ids(questions, answers)),
+        homeless=_homeless(timing, tracks, frame_answers, answers),
     )
 
 
@@ -175,11 +175,23 @@ def _mask(node: Json) -> MaskRef:
 def _stack(shapes: list[Any], feature_id: str) -> NDArray[np.float64] | tuple[Shape, ...]:
     """One array for boxes and points (frames, 4 or 2); one array or reference per frame for everything else."""
     try:
-        if all(isinstance(shape, tuple) for shape in shapes) and len({len(shape) for shape in shapes}) == 1:
-            return np.array(shapes, np.float64)
-        return tuple(np.array(s, np.float64) if isinstance(s, tuple | list) else s for s in shapes)
+        return _arrays(shapes)
     except (TypeError, ValueError) as error:
         raise ValueError(f"object {feature_id} has a coordinate that is not a number: {error}") from error
+
+
+def _arrays(shapes: list[Any]) -> NDArray[np.float64] | tuple[Shape, ...]:
+    if all(isinstance(shape, tuple) for shape in shapes) and len({len(shape) for shape in shapes}) == 1:
+        return _finite(shapes)
+    return tuple(_finite(shape) if isinstance(shape, tuple | list) else shape for shape in shapes)
+
+
+def _finite(values: Any) -> NDArray[np.float64]:
+    """As float64; None, which NumPy takes for NaN, is refused."""
+    array = np.array(values, np.float64)
+    if not np.isfinite(array).all():
+        raise ValueError(f"{values}")
+    return array
 
 
 def _answer(node: Json) -> Answer:
@@ -227,16 +239,18 @@ def _frame_answer(feature_id: str, found: list[tuple[int, Answer]], timing: _Tim
     )
 
 
-def _answer_ids(questions: Mapping[str, list[tuple[int, Answer]]], answers: Iterable[Answer]) -> set[str]:
-    """Feature ids of everything answered, at any depth: Labelbox may time an answer, a question or neither."""
-    ids: set[str] = set()
-    waiting = [answer for found in questions.values() for _, answer in found] + list(answers)
-    while waiting:
+def _homeless(
+    timing: _Timing, tracks: Sequence[Track], frame_answers: Sequence[FrameAnswer], answers: Sequence[Answer]
+) -> int:
+    """Number of features with segments that are spelled out nowhere: neither as object nor as answer, at any depth."""
+    unknown = timing.segments.keys() - {track.feature_id for track in tracks}
+    waiting = [*answers, *(answer for frames in frame_answers for answer in frames.answers)]
+    waiting += [answer for track in tracks for spelled in track.answers for answer in spelled] if unknown else []
+    while unknown and waiting:
         answer = waiting.pop()
-        ids.add(answer.feature_id)
-        ids.update(picked.feature_id for picked in answer.picked)
+        unknown = unknown - {answer.feature_id, *(picked.feature_id for picked in answer.picked)}
         waiting += [child for picked in answer.picked for child in picked.answers]
-    return ids
+    return len(unknown)
 
 
 def _is_link(node: Json) -> bool:

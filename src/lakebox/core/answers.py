@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from lakebox.core.columns import Cell
 from lakebox.core.interpolate import Spread, held, spread
 from lakebox.core.layout import AnswerColumn, Layout
-from lakebox.core.model import Answer, FrameAnswer, Label, Picked
+from lakebox.core.model import Answer, FrameAnswer, Label, Option, Picked, Question
 from lakebox.core.ontology import find_option, find_question
 from lakebox.core.tally import Rows, Tally, Timeline
+from lakebox.errors import RowError
 
 Values = Mapping[str, Any]
 """Column key -> option indexes (a tuple) or text, of one spelled-out frame."""
@@ -24,26 +25,22 @@ EMPTY_CLASSES = np.zeros(0, np.int32)
 class Reader:
     """Answers as exported -> values by column key. Look-ups are remembered: the same questions come on every frame."""
 
-    def __init__(self, questions: Sequence[Any], columns: Sequence[AnswerColumn]) -> None:
+    def __init__(self, questions: Sequence[Question], columns: Sequence[AnswerColumn], key: str) -> None:
         self._questions = questions
-        self._columns = {id(item.question): item.column for item in columns}
-        self._by_key = {item.question.key: item.column for item in columns}
+        self._columns = {item.column.key: item.column for item in columns}
+        self._key = key
         self._known: dict[Any, Any] = {}
 
     def values(self, answers: Iterable[Answer]) -> Values:
         """Option indexes (sorted) or text of every question answered, at any depth."""
         found: dict[str, Any] = {}
-        self._walk(self._questions, answers, found)
+        self._walk(self._key, self._questions, answers, found)
         return found
 
-    def _walk(self, questions: Sequence[Any], answers: Iterable[Answer], found: dict[str, Any]) -> None:
+    def _walk(self, key: str, questions: Sequence[Question], answers: Iterable[Answer], found: dict[str, Any]) -> None:
         for answer in answers:
-            where = (id(questions), answer.schema_id, answer.name)
-            if where not in self._known:
-                self._known[where] = find_question(questions, answer)
-            question = self._known[where]
-            column = question and self._by_key.get(question.key)
-            if column is None:
+            question, column = self._question(key, questions, answer)
+            if question is None or column is None:
                 continue
             if question.kind == "text":
                 found[column.key] = _texts(found.get(column.key), answer.text)
@@ -52,16 +49,30 @@ class Reader:
             for picked in answer.picked:
                 option, index = self._option(question, column, picked)
                 indexes.add(index)
-                self._walk(option.questions, picked.answers, found)
+                self._walk(column.key, option.questions, picked.answers, found)
             found[column.key] = tuple(sorted(indexes))
 
-    def _option(self, question: Any, column: Any, picked: Picked) -> Any:
-        where = (id(question), picked.schema_id, picked.value, picked.name)
+    def _question(
+        self, key: str, questions: Sequence[Question], answer: Answer
+    ) -> tuple[Question | None, Column | None]:
+        where = (key, id(questions), answer.schema_id, answer.name)
+        if where not in self._known:
+            question = find_question(questions, answer)
+            self._known[where] = question, self._columns.get(f"{key}/{question.key}") if question else None
+        found: tuple[Question | None, Column | None] = self._known[where]
+        return found
+
+    def _option(self, question: Question, column: Column, picked: Picked) -> tuple[Option, int]:
+        where = (id(question), column.key, picked.schema_id, picked.value, picked.name)
         if where not in self._known:
             option = find_option(question.options, picked)
-            keys = [item.key for item in column.classes]
-            self._known[where] = option, keys.index(option.key) if option else None
-        return self._known[where]
+            if option is None:
+                raise RowError(
+                    f"question '{question.name}' has no option '{picked.value or picked.name}'; export again"
+                )
+            self._known[where] = option, [item.key for item in column.classes or ()].index(option.key)
+        found: tuple[Option, int] = self._known[where]
+        return found
 
 
 def _texts(before: str | None, text: str | None) -> str | None:
@@ -74,7 +85,7 @@ def answer_cells(
     """Cells of the questions about frames and about the whole data row."""
     rows = len(timeline.frames)
     filled: dict[str, list[Any]] = {answer.column.key: [None] * rows for answer in layout.answers}
-    reader = Reader([answer.question for answer in layout.answers], layout.answers)
+    reader = Reader(layout.questions, layout.answers, "")
     everywhere = np.arange(rows)
     for answer in label.answers:
         values = reader.values([answer])
@@ -83,6 +94,8 @@ def answer_cells(
     for item in label.frame_answers:
         where, answers = timed(item, timeline.total)
         on = timeline.rows(where.frames)
+        if beyond := int((item.frames >= timeline.total).sum()):
+            tally.reasons[f"{item.answers[0].kind}: frames after the last one of the media"] += beyond
         spelled = [reader.values(group) for group in answers]
         _fill(filled, spelled, on[on >= 0], where.knot[on >= 0])
         tally.count(

@@ -17,7 +17,7 @@ from lakebox.core.fingerprint import track_number
 from lakebox.core.interpolate import Spread, shapes_at, spread
 from lakebox.core.layout import Layout, TensorGroup
 from lakebox.core.model import Label, MaskRef, Shape, Track
-from lakebox.core.ontology import find_tool
+from lakebox.core.ontology import find_tool, tool_of
 from lakebox.core.tally import Rows, Tally, Timeline
 
 
@@ -94,7 +94,8 @@ def _place(track: Track, layout: Layout, timeline: Timeline, placed: Mapping[str
 
 
 def _why_left_out(track: Track, layout: Layout) -> str:
-    return layout.left_out.get(track.schema_id) or layout.left_out.get(track.name) or "no tool of the ontology made it"
+    keys = (track.schema_id, tool_of(track).key, track.name)
+    return next((layout.left_out[key] for key in keys if key in layout.left_out), "no tool of the ontology made it")
 
 
 def _track_numbers(tracks: Iterable[Track]) -> dict[str, int]:
@@ -156,7 +157,7 @@ def _nested_cells(
     """Answers about objects, aligned with the objects; they hold from one spelled-out frame to the next."""
     if not group.answers:
         return
-    readers = [Reader(tool.questions, group.answers) for tool in group.tools]
+    readers = [Reader(tool.questions, group.answers, group.key) for tool in group.tools]
     spelled = [readers[item.tool].values(answers) for item in placed for answers in item.track.answers]
     starts = np.cumsum([0, *(len(item.track.frames) for item in placed)])
     knots = _joined([item.where.knot + start for item, start in zip(placed, starts, strict=False)], np.int64)[order]

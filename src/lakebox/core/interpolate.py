@@ -46,7 +46,7 @@ def spread(knots: Frames, segments: Sequence[Segment] | None, total: int) -> Spr
     Spelled-out frames stay where they are, also outside segments. A segment without a knot holds the last earlier
     value; frames before the first knot of a segment hold that knot. Overlapping segments count as one.
     """
-    parts = [_within(knots, start, min(end, total - 1)) for start, end in _joined(segments or ())]
+    parts = [_within(knots, start, end, total) for start, end in _joined(segments or ())]
     covered = [part.frames for part in parts]
     rest = np.setdiff1d(np.arange(len(knots)), np.flatnonzero(np.isin(knots, np.concatenate([knots[:0], *covered]))))
     parts.append(Spread(knots[rest], rest, rest, np.zeros(len(rest))))
@@ -72,12 +72,13 @@ def _joined(segments: Iterable[Segment]) -> list[Segment]:
     return joined
 
 
-def _within(knots: Frames, start: int, end: int) -> Spread:
+def _within(knots: Frames, start: int, end: int, total: int) -> Spread:
+    """One segment. Knots behind the end of the media still say where things move, but nothing is placed there."""
     first, behind = np.searchsorted(knots, [start, end + 1])
-    if behind == 0 or start > end:
+    if behind == 0 or start >= total:
         none = np.zeros(0, np.int64)
         return Spread(none, none, none, np.zeros(0))
-    frames = np.arange(start, end + 1)
+    frames = np.arange(start, min(end + 1, total))
     if first == behind:
         held = np.full(len(frames), first - 1)
         return Spread(frames, held, held, np.zeros(len(frames)))

@@ -35,6 +35,8 @@ class TensorGroup:
     keyframes: Column
     labels: Column | None
     answers: tuple[AnswerColumn, ...]
+    key: str
+    """Column keys of the answers begin with it."""
 
     def columns(self) -> Iterator[Column]:
         """Nested answers first, as upstream orders them."""
@@ -51,6 +53,8 @@ class Layout:
     groups: tuple[TensorGroup, ...] = ()
     answers: tuple[AnswerColumn, ...] = ()
     """Questions about frames and whole data rows."""
+    questions: tuple[Question, ...] = ()
+    """The questions that are not asked under an option."""
     relationships: Column | None = None
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Feature key -> why it has no column."""
@@ -64,7 +68,8 @@ class Layout:
     def digest(self) -> str:
         """Changes when cells would be written differently; part of every labels fingerprint."""
         converters = [repr(group.converter) for group in self.groups]
-        return digest([[column.form() for column in self.columns()], converters, sorted(self.left_out)])
+        retired = [tool.name for group in self.groups for tool in group.tools if not tool.key]
+        return digest([[column.form() for column in self.columns()], converters, retired])
 
 
 def make_layout(
@@ -81,7 +86,7 @@ def make_layout(
     names = _Names(set(taken) | {column.name for column in stored.values()}, stored)
     left_out: dict[str, str] = {}
     groups = tuple(names.tensor_group(mapping, *group) for group in _grouped(ontology.tools, mapping, left_out))
-    answers = tuple(
+    answers = names.settled(
         answer
         for question in ontology.questions
         for answer in names.answers(mapping, question, question.name, "", "class", left_out)
@@ -89,7 +94,7 @@ def make_layout(
     relationships = (
         names.column(Column("relationships", "text", key="relationships")) if ontology.relationships else None
     )
-    return Layout(groups, answers, relationships, left_out)
+    return Layout(groups, answers, ontology.questions, relationships, left_out)
 
 
 def _grouped(
@@ -117,6 +122,7 @@ class _Names:
     def __init__(self, taken: set[str], stored: Mapping[str, Column]) -> None:
         self._taken = taken
         self._stored = stored
+        self._handed: dict[str, Column] = {}
 
     def column(self, wanted: Column, hints: Sequence[str] = ()) -> Column:
         """The column under its stored name, else under a free one; told apart by `hints`, then by numbers."""
@@ -150,11 +156,12 @@ class _Names:
         labels = replace(labels, classes=append_only(self._classes(labels.key), classes))
         ordered = _in_class_order(tools, labels.classes or ())
         geometry = converter.column(base, f"{key}:geometry", labels.classes or ())
-        answers: dict[str, AnswerColumn] = {}
-        for tool in tools:
-            for question in tool.questions:
-                for answer in self.answers(mapping, question, f"{name}/{question.name}", key, "array", {}, tool.name):
-                    answers.setdefault(answer.column.key, answer)
+        answers = self.settled(
+            answer
+            for tool in tools
+            for question in tool.questions
+            for answer in self.answers(mapping, question, f"{name}/{question.name}", key, "array", {}, tool.name)
+        )
         return TensorGroup(
             tools=ordered,
             converter=converter,
@@ -162,7 +169,8 @@ class _Names:
             tracks=Column(f"{base}_tracks", "array", "int32", key=f"{key}:tracks"),
             keyframes=Column(f"{base}_keyframes", "array", "uint8", key=f"{key}:keyframes"),
             labels=labels if grouped else None,
-            answers=tuple(answers.values()),
+            answers=answers,
+            key=key,
         )
 
     def _classes(self, key: str) -> Sequence[Class] | None:
@@ -186,14 +194,17 @@ class _Names:
             return []
         hints = [hint] if hint else [question.kind]
         column = self._answer_column(question, name, key, kind, hints)
-        own = [AnswerColumn(question, column)]
-        found = {own[0].column.key: own[0]}
+        found = [AnswerColumn(question, column)]
         for option in question.options:
             for child in option.questions:
                 below = f"{column.name}/{child.name}"
-                for answer in self.answers(mapping, child, below, key, kind, left_out, option.label):
-                    found.setdefault(answer.column.key, answer)
-        return list(found.values())
+                found += self.answers(mapping, child, below, key, kind, left_out, option.label)
+        return found
+
+    def settled(self, answers: Iterable[AnswerColumn]) -> tuple[AnswerColumn, ...]:
+        """Each column once, with all its classes: old exports have questions of two tools or options share a key."""
+        found = {answer.column.key: answer for answer in answers}
+        return tuple(AnswerColumn(answer.question, self._handed[key]) for key, answer in found.items())
 
     def _answer_column(self, question: Question, name: str, key: str, kind: str, hints: Sequence[str]) -> Column:
         if question.kind == "text":
@@ -204,11 +215,13 @@ class _Names:
         return self._once(Column(name, "class", "int32", key=key, classes=classes), hints)
 
     def _once(self, wanted: Column, hints: Sequence[str]) -> Column:
-        """As `column`, and the same answer when asked again for the same key (a question under two options)."""
-        column = self.column(wanted, hints)
-        if wanted.key not in self._stored:
-            self._stored = {**self._stored, wanted.key: column}
-        return column
+        """As `column`; asked again for the same key (a question under two options), the same one with more classes."""
+        before = self._handed.get(wanted.key)
+        if before is None:
+            self._handed[wanted.key] = self.column(wanted, hints)
+        elif wanted.classes is not None:
+            self._handed[wanted.key] = replace(before, classes=append_only(before.classes, wanted.classes))
+        return self._handed[wanted.key]
 
 
 def _class(option: Option) -> Class:
@@ -216,6 +229,6 @@ def _class(option: Option) -> Class:
 
 
 def _in_class_order(tools: Sequence[Tool], classes: Sequence[Class]) -> tuple[Tool, ...]:
-    """Tools at the position of their stored class index; a class whose tool is gone keeps its place."""
+    """Tools at the position of their stored class index; a class whose tool is gone keeps its place, without a key."""
     known = {tool.key: tool for tool in tools}
-    return tuple(known.get(item.key, Tool(item.key, tools[0].kind, item.name)) for item in classes)
+    return tuple(known.get(item.key, Tool("", "", item.name)) for item in classes)

@@ -79,10 +79,21 @@ def find_tool(tools: Sequence[Tool], track: Track) -> Tool | None:
             for tool in tools
             if tool.name == track.name
             and _same_kind(tool.kind, kind)
-            and (not track.schema_id or tool.key == tool.name)
+            and (not track.schema_id or tool.key in (tool.name, _without_id(tool.name, tool.kind)))
         ),
         None,
     )
+
+
+def tool_of(track: Track) -> Tool:
+    """The tool as far as one object shows it."""
+    kind = tool_kind(track.kind)
+    return Tool(track.schema_id or _without_id(track.name, kind), kind, track.name)
+
+
+def _without_id(name: str, kind: str) -> str:
+    """Key of a tool where old exports have no schema ids; a name may be a box's and a polygon's."""
+    return f"{name} ({kind})"
 
 
 def _same_kind(left: str, right: str) -> bool:
@@ -123,7 +134,7 @@ class Observer:
         self.relationships |= bool(label.relationships)
         for track in label.tracks:
             known = find_tool(self.given.tools, track)
-            tool = known or Tool(track.schema_id or track.name, tool_kind(track.kind), track.name)
+            tool = known or tool_of(track)
             seen = self.tools.get(tool.key, tool)
             self.tools[tool.key] = replace(seen, questions=_with_answers(seen.questions, _flat(track.answers)))
             self._meet(known)

@@ -6,14 +6,15 @@ import re
 from pathlib import PurePosixPath
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
-# Query parameters that sign a request: Labelbox/Google CDN, AWS (v2, v4, CloudFront), Google v2/v4, Azure SAS.
+# Query parameters that sign a request: Labelbox and Google CDN, AWS (v2, v4, CloudFront), Google (v2, v4), Alibaba.
 _SIGNING = re.compile(
-    r"^(expires|keyname|signature|policy|key-pair-id|awsaccesskeyid|googleaccessid|token|access_token|sig"
-    r"|x-amz-.*|x-goog-.*)$",
+    r"expires|keyname|policy|key-pair-id|sig|x-(amz|goog|oss|ms)-.*|api[-_]?key"
+    r"|.*(token|signature|credential|accesskey|accessid).*",
     re.IGNORECASE,
 )
+# Those of Azure's shared access signatures are two to five letters long and count only where there is a signature.
 _AZURE = frozenset(
-    ["sv", "ss", "srt", "sr", "sp", "st", "se", "sip", "spr", "si", "skoid", "sktid", "skt", "ske", "sks", "skv", "sdd"]
+    ("sv", "ss", "srt", "sr", "sp", "st", "se", "sip", "spr", "si", "sdd", "ses", "skoid", "sktid", "skt", "ske", "sks", "skv", "saoid", "suoid", "scid")
 )
 # Labelbox makes a new task id for every export, so it says nothing about the mask (EXPORT_FORMAT section 2).
 _EXPORT_TASK = re.compile(r"/tasks/[^/]+/masks/")
@@ -32,7 +33,7 @@ def unsigned(url: str) -> str:
         return url
     query = parse_qsl(parts.query, keep_blank_values=True)
     azure = any(key.lower() == "sig" for key, _ in query)
-    kept = [(k, v) for k, v in query if not _SIGNING.match(k) and not (azure and k.lower() in _AZURE)]
+    kept = [(k, v) for k, v in query if not _SIGNING.fullmatch(k) and not (azure and k.lower() in _AZURE)]
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, urlencode(kept), ""))
 
 

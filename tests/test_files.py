@@ -1,0 +1,248 @@
+"""Fetching files, over a server of our own on the loopback."""
+
+from __future__ import annotations
+
+import io
+import logging
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lakebox.adapters.files import FileFetcher
+from lakebox.adapters.masks import fetch_masks
+from lakebox.core.model import MaskRef
+from lakebox.core.ports import Request
+from lakebox.errors import FetchError, MaskError
+
+BODY = bytes(range(256)) * 300
+SECRET = "?Expires=9&Signature=SECRET&KeyName=SECRETKEY"
+
+
+@dataclass
+class Web:
+    """A server whose answers are given per path, one per request; the last one is repeated."""
+
+    port: int = 0
+    answers: dict[str, list[Any]] = field(default_factory=dict)
+    seen: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+
+    def url(self, path: str, host: str = "127.0.0.1") -> str:
+        return f"http://{host}:{self.port}{path}"
+
+    def next(self, path: str, headers: dict[str, str]) -> Any:
+        self.seen.append((path, headers))
+        listed = self.answers.get(path, [404])
+        return listed.pop(0) if len(listed) > 1 else listed[0]
+
+
+def handler(web: Web) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            answer = web.next(urlsplit(self.path).path, dict(self.headers))
+            self.close_connection = True
+            if answer == "hang up":
+                return
+            status, body, headers = answer if isinstance(answer, tuple) else (answer, b"", {})
+            self.send_response(status)
+            for name, value in {"Content-Length": str(len(body)), "Connection": "close", **headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Quiet."""
+
+    return Handler
+
+
+@pytest.fixture
+def web() -> Iterator[Web]:
+    found = Web()
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler(found)) as server:
+        server.daemon_threads = True
+        found.port = server.server_port
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield found
+        server.shutdown()
+        thread.join()
+
+
+OK = (200, BODY, {})
+CUT = (200, BODY[:1000], {"Content-Length": str(len(BODY))})
+
+
+def fetcher(attempts: int = 2) -> FileFetcher:
+    return FileFetcher(connections=2, timeout=(2.0, 2.0), attempts=attempts)
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [[OK], [503, OK], [429, OK], [CUT, OK], ["hang up", OK]],
+    ids=["at once", "503 then 200", "429 then 200", "cut short then whole", "hung up then whole"],
+)  # fmt: skip
+def test_a_file_comes_whole_in_the_end(web: Web, answers: list[Any]) -> None:
+    web.answers["/a.bin"] = answers
+    assert fetcher().read(Request(web.url("/a.bin" + SECRET))) == BODY
+
+
+def test_a_download_begun_anew_leaves_nothing_of_the_first_try(web: Web) -> None:
+    web.answers["/a.bin"] = [(200, b"x" * 500, {"Content-Length": "9999"}), (200, b"short", {})]
+    with fetcher().local(Request(web.url("/a.bin"))) as path:
+        assert path.read_bytes() == b"short"
+
+
+@pytest.mark.parametrize(
+    ("answers", "words"),
+    [([404], "404"), ([403], "403"), ([CUT], "attempts"), (["hang up"], "attempts"), ([503], "503")],
+    ids=["404", "403", "never whole", "hangs up", "503 for ever"],
+)
+def test_a_file_that_cannot_be_had_is_an_error_without_its_signature(web: Web, answers: list[Any], words: str) -> None:
+    web.answers["/dir/a.bin"] = answers
+    with pytest.raises(FetchError) as caught:
+        fetcher().read(Request(web.url("/dir/a.bin" + SECRET), {"Authorization": "Bearer SECRET"}))
+    text = str(caught.value)
+    assert "/dir/a.bin" in text
+    assert words in text
+    assert "SECRET" not in text
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+def test_missing_files_are_not_asked_for_again(web: Web) -> None:
+    with pytest.raises(FetchError):
+        fetcher(4).read(Request(web.url("/none")))
+    assert len(web.seen) == 1
+
+
+def test_nobody_there_is_an_error_without_the_signature(web: Web) -> None:
+    with pytest.raises(FetchError) as caught:
+        fetcher(1).read(Request(f"http://127.0.0.1:1/a.bin{SECRET}"))
+    assert "SECRET" not in str(caught.value)
+
+
+def test_what_is_no_address_is_an_error_without_the_signature() -> None:
+    for url in ("ftp://h/a.bin" + SECRET, "http://" + SECRET, "http://h:port/a.bin" + SECRET):
+        with pytest.raises(FetchError) as caught:
+            fetcher(1).read(Request(url))
+        assert "SECRET" not in str(caught.value)
+
+
+@pytest.mark.parametrize("answers", [["hang up", OK], [CUT, OK], [503, OK]], ids=["hangs up", "cut short", "503"])
+def test_no_signature_gets_into_the_log(web: Web, answers: list[Any], caplog: pytest.LogCaptureFixture) -> None:
+    """The run's log file has level INFO, for every library."""
+    web.answers["/a.bin"] = answers
+    with caplog.at_level(logging.INFO):
+        fetcher().read(Request(web.url("/a.bin" + SECRET)))
+    assert "SECRET" not in caplog.text
+
+
+def test_headers_are_sent(web: Web) -> None:
+    web.answers["/a.bin"] = [OK]
+    fetcher().read(Request(web.url("/a.bin"), {"Authorization": "Bearer k"}))
+    assert web.seen[0][1]["Authorization"] == "Bearer k"
+
+
+def test_a_redirect_to_another_host_does_not_carry_the_key(web: Web) -> None:
+    web.answers["/a.bin"] = [(302, b"", {"Location": web.url("/b.bin", "localhost")})]
+    web.answers["/b.bin"] = [OK]
+    assert fetcher().read(Request(web.url("/a.bin"), {"Authorization": "Bearer k"})) == BODY
+    assert [(path, "Authorization" in headers) for path, headers in web.seen] == [("/a.bin", True), ("/b.bin", False)]
+
+
+def test_local_copies_keep_their_suffix_and_are_gone_afterwards(web: Web) -> None:
+    web.answers["/dir/a.mp4"] = [OK]
+    with fetcher().local(Request(web.url("/dir/a.mp4" + SECRET))) as path:
+        assert path.suffix == ".mp4"
+        assert "SECRET" not in str(path)
+        assert path.read_bytes() == BODY
+    assert not path.exists()
+
+
+def test_a_local_copy_is_gone_also_after_an_error(web: Web) -> None:
+    web.answers["/a.bin"] = [OK]
+    with pytest.raises(ZeroDivisionError), fetcher().local(Request(web.url("/a.bin"))) as path:
+        raise ZeroDivisionError
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("form", [str, Path.as_uri])
+@pytest.mark.parametrize("name", ["a.bin", "a b.bin", "ü%20.bin"])
+def test_files_of_this_machine_are_read_in_place(tmp_path: Path, form: Any, name: str) -> None:
+    file = tmp_path / name
+    file.write_bytes(BODY)
+    request = Request(form(file))
+    assert fetcher().read(request) == BODY
+    with fetcher().local(request) as path:
+        assert path == file
+    assert file.exists()
+
+
+@pytest.mark.parametrize("form", [str, Path.as_uri])
+def test_missing_files_of_this_machine_are_named(tmp_path: Path, form: Any) -> None:
+    for path in (tmp_path / "gone.bin", tmp_path):
+        with pytest.raises(FetchError, match=path.name), fetcher().local(Request(form(path))):
+            pass
+
+
+def test_many_threads_share_one_fetcher(web: Web) -> None:
+    for i in range(20):
+        web.answers[f"/{i}"] = [(200, str(i).encode() * 1000, {})]
+    shared = fetcher()
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda i: shared.read(Request(web.url(f"/{i}"))), range(20)))
+    assert found == [str(i).encode() * 1000 for i in range(20)]
+
+
+class Shelf:
+    """Files in memory, and how often each was read."""
+
+    def __init__(self, **files: bytes) -> None:
+        self._files = files
+        self.read_of: list[str] = []
+
+    def read(self, request: Request) -> bytes:
+        self.read_of.append(request.url)
+        return self._files[request.url]
+
+
+def png(pixels: Any) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(np.array(pixels, np.uint8)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+NOISE = png(np.random.default_rng(0).integers(0, 255, (40, 40)))
+RED, BLUE, BLACK = (255, 0, 0), (0, 0, 255), (0, 0, 0)
+
+
+def test_masks_are_fetched_once_each_whatever_needs_them() -> None:
+    shelf = Shelf(c=png([[RED, BLUE, BLACK]]), m=png([[0, 255, 1]]))
+    refs = [MaskRef("c", RED), MaskRef("c", BLUE), MaskRef("m"), MaskRef("c")]
+    masks = fetch_masks(shelf, refs, {url: Request(url) for url in "cm"}, (1, 3))
+    assert sorted(shelf.read_of) == ["c", "m"]
+    assert len(masks) == 2
+    found = [masks.pixels(ref)[0].tolist() for ref in refs]
+    assert found == [[True, False, False], [False, True, False], [False, True, True], [True, True, False]]
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [(b"not a picture", "not a readable image"), (png([[0, 0]]), "2x1.*3x1"), (NOISE[: len(NOISE) // 2], "readable")]
+)  # fmt: skip
+def test_a_mask_that_cannot_be_used_is_named(data: bytes, words: str) -> None:
+    url = "https://h/m.png" + SECRET
+    shelf = Shelf(**{url: data})
+    with pytest.raises(MaskError, match=rf"mask https://h/m\.png: .*{words}") as caught:
+        fetch_masks(shelf, [MaskRef(url)], {url: Request(url)}, (1, 3))
+    assert "SECRET" not in str(caught.value)
