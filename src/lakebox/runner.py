@@ -50,9 +50,13 @@ def run(cfg: DictConfig, progress: Progress | None = None) -> Report:
         "progress": progress or Silent(),
         "draw": _draw,
     }
-    report: Report = build(cfg, handed)()
-    if cfg.report:
-        _write(report, Path(cfg.report))
+    task = build(cfg, handed)
+    target = Path(cfg.report) if cfg.report else None
+    if target:
+        _refuse_unwritable(target)
+    report: Report = task()
+    if target:
+        target.write_text(json.dumps(report.as_dict(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return report
 
 
@@ -65,9 +69,11 @@ def _draw(tiles: Sequence[Tile], heading: str, classes: Sequence[str]) -> bytes:
     return contact_sheet(tiles, heading=heading, classes=classes)
 
 
-def _write(report: Report, path: Path) -> None:
+def _refuse_unwritable(target: Path) -> None:
+    """A report that cannot be written is better known before the run than after it."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(report.as_dict(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("a", encoding="utf-8"):
+            pass
     except OSError as error:
-        raise ConfigError(f"report: {path} cannot be written: {error.strerror}; the run itself is complete") from error
+        raise ConfigError(f"report: {target} cannot be written: {error.strerror}; nothing was done") from error

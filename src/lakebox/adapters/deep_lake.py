@@ -211,7 +211,8 @@ class DeepLake:
         rows = len(next(iter(batch.values())))
         for column in self._dataset.schema.columns:
             if column.name not in batch:
-                batch[column.name] = _filler(str(column.dtype), rows)
+                own = types_.get(column.name)
+                batch[column.name] = _empty(own, rows) if own else _filler(str(column.dtype), rows)
         with _translated(f"path {self._path}: appending {rows} rows"):
             self._dataset.append(batch)
 
@@ -261,6 +262,10 @@ class DeepLake:
         with _translated(f"path {self._path}: tag {name!r}"):
             self._dataset.tag(name)
 
+    def tags(self) -> dict[str, str]:
+        """Tag -> the version it names."""
+        return {name: str(self._dataset.tags[name].version) for name in self._dataset.tags.names()}
+
     def messages(self) -> list[str]:
         """Commit messages, the oldest first."""
         return [str(version.message) for version in self._dataset.history]
@@ -302,6 +307,16 @@ def _values(column: Column, cells: CellList) -> Any:
     return list(cells)
 
 
+def _empty(column: Column, rows: int) -> Any:
+    """Typed empty cells of one of our columns: for rows that are added without annotations."""
+    shapes = {"box": (0, 4), "point": (0, 2), "mask": (0, 0, 0), "segment_mask": (0, 0), "class": (0,)}
+    if column.type == "text":
+        return [""] * rows
+    if column.type == "polygon":
+        return _values(column, [[]] * rows)
+    return [np.zeros(shapes.get(column.type, (0,) * column.ndim), column.dtype)] * rows
+
+
 def _filler(dtype: str, rows: int) -> Any:
     """An empty value for rows of a column that is not lakebox's."""
     if "bbox" in dtype:
@@ -310,7 +325,7 @@ def _filler(dtype: str, rows: int) -> Any:
         return [np.zeros((0, 0, 2), np.float32)] * rows
     try:
         return np.zeros(rows, np.dtype(dtype))
-    except TypeError:
+    except (TypeError, ValueError):
         return [None] * rows
 
 

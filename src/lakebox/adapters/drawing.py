@@ -25,12 +25,9 @@ with warnings.catch_warnings():
 
 # Okabe and Ito's seven, then the colours of Paul Tol's schemes that stay furthest from those before them, in CIELAB,
 # for people who see all colours, no red and no green.
-# fmt: off
-PALETTE = sv.ColorPalette.from_hex([
-    "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7",
-    "#332288", "#882255", "#EEDD88", "#FFAABB", "#42150A", "#4EB265", "#99DDFF", "#117733",
-])
-# fmt: on
+_FIRST = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")
+_THEN = ("#332288", "#882255", "#EEDD88", "#FFAABB", "#42150A", "#4EB265", "#99DDFF", "#117733")
+PALETTE = sv.ColorPalette.from_hex([*_FIRST, *_THEN])
 BLACK, WHITE = sv.Color(0, 0, 0), sv.Color(255, 255, 255)
 PAGE, CARD, EDGE, MAT, STRONG, SOFT = "#F3F4F6", "#FFFFFF", "#D5D9DF", "#E4E7EB", "#1B2430", "#4A5565"
 
@@ -39,6 +36,7 @@ Array = np.ndarray[Any, Any]
 FINE = 2  # shapes are drawn this much larger and shrunk, which smooths their edges
 BYTES = 4_000_000  # at most, for every twelve tiles
 NARROWEST = 160
+OUTLINES = 100  # of one mask, the longest: a speckled one has thousands
 
 
 def class_colour(name: str, classes: Sequence[str] = ()) -> int:
@@ -150,7 +148,7 @@ def _sheet(tiles: Sequence[Tile], columns: int, tile: int, heading: str, classes
 
 
 def _head(tiles: Sequence[Tile], heading: str, classes: Sequence[str], width: int, k: float) -> Image.Image:
-    """The heading and the legend: the colour of every class and, if anything is interpolated, what dashes mean."""
+    """The heading and the legend: the colour of every class drawn, and what dashes mean if there are any."""
     overlays = [overlay for tile in tiles for overlay in tile.overlays]
     lines, font = _wrap(heading, _font(26 * k, True), width, 2), _font(13 * k)
     entries = {name: PALETTE.by_idx(class_colour(name, classes)) for name in sorted({each.name for each in overlays})}
@@ -189,9 +187,11 @@ def _picture(tile: Tile, size: tuple[int, int], k: float, classes: Sequence[str]
     for overlay in tile.overlays:
         colour, solid = class_colour(overlay.name, classes), overlay.keyframe
         shape = np.asarray(overlay.shape)
+        if not shape.size:
+            continue
         if overlay.kind == "mask":
             shape = np.asarray(Image.fromarray(shape.astype(bool)).resize(fine, Image.Resampling.NEAREST))
-            outlines = sv.mask_to_polygons(shape)
+            outlines = sorted(sv.mask_to_polygons(shape), key=len)[-OUTLINES:]
             if not outlines:
                 continue
             masks.append((shape, colour))
@@ -220,7 +220,7 @@ def _picture(tile: Tile, size: tuple[int, int], k: float, classes: Sequence[str]
         scene = sv.DotAnnotator(_ink(paint), radius + FINE).annotate(scene, found)
         scene = sv.DotAnnotator(paint, radius).annotate(scene, found)
         if not solid:
-            scene = sv.DotAnnotator(WHITE, radius // 2).annotate(scene, found)
+            scene = sv.DotAnnotator(_ink(paint), radius // 2).annotate(scene, found)
     picture = Image.fromarray(np.ascontiguousarray(scene[..., ::-1])).reduce(FINE)
     _write(picture, names, [at / FINE for at, _, _ in points], k)
     return picture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import threading
+import weakref
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -60,6 +61,7 @@ class ExportFile(BaseModel):
     def _array(self) -> Iterator[SourceRow]:
         """Rows of a JSON array, copied to a temporary NDJSON file as they come, so that one can be read again."""
         spool = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the source
+        weakref.finalize(self, spool.close)
         self._lines[:] = [spool]
         with self._opened() as file:
             number, items = 0, ijson.items(file, "item", use_float=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,12 +12,14 @@ from urllib.parse import unquote, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 from urllib3.util import Retry
 
 from lakebox.core.ports import Request
 from lakebox.core.urls import unsigned
 from lakebox.errors import FetchError
+
+logging.getLogger("urllib3").setLevel(logging.ERROR)  # its lines hold addresses with their signatures
 
 _BROKEN = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 _CHUNK = 1 << 20
@@ -66,7 +69,7 @@ class FileFetcher:
         shown = unsigned(request.url)
         tries = Retrying(
             stop=stop_after_attempt(self._attempts),
-            wait=wait_exponential_jitter(0.3, 10),
+            wait=wait_random_exponential(multiplier=0.3, max=10),
             retry=retry_if_exception_type(_BROKEN),
         )
         try:

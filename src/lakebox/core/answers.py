@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lakebox.core.columns import Cell
-from lakebox.core.interpolate import Spread, held, spread
+from lakebox.core.columns import Cell, Column
+from lakebox.core.interpolate import Spread, held, held_at, spread
 from lakebox.core.layout import AnswerColumn, Layout
 from lakebox.core.model import Answer, FrameAnswer, Label, Option, Picked, Question
 from lakebox.core.ontology import find_option, find_question
@@ -168,7 +168,7 @@ def _by_answer(answered: FrameAnswer, total: int) -> tuple[Spread, list[tuple[An
         positions.append(chosen[sources])
     inside = [(frame, at) for frame, at in zip(frames, positions, strict=True) if frame < total]
     at = np.array([position for _, position in inside], np.int64)
-    return Spread(np.array([frame for frame, _ in inside], np.int64), at, at, np.zeros(len(at))), answers
+    return held_at(np.array([frame for frame, _ in inside], np.int64), at), answers
 
 
 def _source(answered: FrameAnswer, key: str, frame: int) -> tuple[int, str]:

@@ -31,8 +31,20 @@ class Spread:
     """Position of the spelled-out frame whose value is held."""
     toward: Frames
     """Position of the one moved towards; equal to `knot` where nothing moves."""
-    weight: NDArray[np.float64]
-    """How far, 0 to 1."""
+    elapsed: NDArray[np.float64]
+    """Frames since the one held; 0 where nothing moves ..."""
+    gap: NDArray[np.float64]
+    """... out of so many from one to the other; 1 where nothing moves."""
+
+    @property
+    def weight(self) -> NDArray[np.float64]:
+        """How far from the one to the other, 0 to 1."""
+        return self.elapsed / self.gap
+
+
+def held_at(frames: Frames, knot: Frames) -> Spread:
+    """Frames on which a spelled-out value holds."""
+    return Spread(frames, knot, knot, np.zeros(len(frames)), np.ones(len(frames)))
 
 
 def spread(knots: Frames, segments: Sequence[Segment] | None, total: int) -> Spread:
@@ -49,16 +61,12 @@ def spread(knots: Frames, segments: Sequence[Segment] | None, total: int) -> Spr
     parts = [_within(knots, start, end, total) for start, end in _joined(segments or ())]
     covered = [part.frames for part in parts]
     rest = np.setdiff1d(np.arange(len(knots)), np.flatnonzero(np.isin(knots, np.concatenate([knots[:0], *covered]))))
-    parts.append(Spread(knots[rest], rest, rest, np.zeros(len(rest))))
+    parts.append(held_at(knots[rest], rest))
     frames = np.concatenate([part.frames for part in parts])
     order = np.argsort(frames, kind="stable")
     order = order[frames[order] < total]
-    return Spread(
-        frames[order],
-        np.concatenate([part.knot for part in parts])[order],
-        np.concatenate([part.toward for part in parts])[order],
-        np.concatenate([part.weight for part in parts])[order],
-    )
+    joined = (np.concatenate([getattr(part, name) for part in parts])[order] for name in Spread.__slots__)
+    return Spread(*joined)
 
 
 def _joined(segments: Iterable[Segment]) -> list[Segment]:
@@ -76,36 +84,34 @@ def _within(knots: Frames, start: int, end: int, total: int) -> Spread:
     """One segment. Knots behind the end of the media still say where things move, but nothing is placed there."""
     first, behind = np.searchsorted(knots, [start, end + 1])
     if behind == 0 or start >= total:
-        none = np.zeros(0, np.int64)
-        return Spread(none, none, none, np.zeros(0))
+        return held_at(knots[:0], knots[:0])
     frames = np.arange(start, min(end + 1, total))
     if first == behind:
-        held = np.full(len(frames), first - 1)
-        return Spread(frames, held, held, np.zeros(len(frames)))
+        return held_at(frames, np.full(len(frames), first - 1))
     knot = np.clip(np.searchsorted(knots, frames, side="right") - 1, first, behind - 1)
     toward = np.where(frames > knots[knot], np.minimum(knot + 1, behind - 1), knot)
-    gap = knots[toward] - knots[knot]
-    weight = np.divide(frames - knots[knot], gap, out=np.zeros(len(frames)), where=gap > 0)
-    return Spread(frames, knot, toward, weight)
+    moving = toward != knot
+    elapsed = np.where(moving, frames - knots[knot], 0).astype(np.float64)
+    return Spread(frames, knot, toward, elapsed, np.where(moving, knots[toward] - knots[knot], 1).astype(np.float64))
 
 
 def held(spread: Spread) -> Spread:
     """The same presence with values that only change at spelled-out frames."""
-    return Spread(spread.frames, spread.knot, spread.knot, np.zeros(len(spread.frames)))
+    return held_at(spread.frames, spread.knot)
 
 
 def shapes_at(shapes: NDArray[np.float64] | Sequence[Shape], where: Spread) -> NDArray[np.float64] | list[Shape]:
     """The shape on every frame of `where`: (frames, d) for boxes and points, a list for everything else."""
     if isinstance(shapes, np.ndarray):
-        start = shapes[where.knot]
-        moved: NDArray[np.float64] = start + (shapes[where.toward] - start) * where.weight[:, None]
+        start, end = shapes[where.knot], shapes[where.toward]
+        moved: NDArray[np.float64] = start + (end - start) * where.elapsed[:, None] / where.gap[:, None]
         return moved
-    steps = zip(where.knot.tolist(), where.toward.tolist(), where.weight.tolist(), strict=True)
-    return [_between(shapes[a], shapes[b], weight) if weight else shapes[a] for a, b, weight in steps]
+    steps = zip(where.knot.tolist(), where.toward.tolist(), where.elapsed.tolist(), where.gap.tolist(), strict=True)
+    return [_between(shapes[a], shapes[b], elapsed, gap) for a, b, elapsed, gap in steps]
 
 
-def _between(start: Shape, end: Shape, weight: float) -> Shape:
-    if isinstance(start, np.ndarray) and isinstance(end, np.ndarray) and start.shape == end.shape:
-        moved: NDArray[np.float64] = start + (end - start) * weight
+def _between(start: Shape, end: Shape, elapsed: float, gap: float) -> Shape:
+    if elapsed and isinstance(start, np.ndarray) and isinstance(end, np.ndarray) and start.shape == end.shape:
+        moved: NDArray[np.float64] = start + (end - start) * elapsed / gap
         return moved
     return start

@@ -255,6 +255,9 @@ class Lake(Protocol):
     def tag(self, name: str) -> None:
         """Name the current version."""
 
+    def tags(self) -> Mapping[str, str]:
+        """Tag -> the version it names."""
+
     def __len__(self) -> int:
         """Number of rows."""
 

@@ -99,6 +99,8 @@ class _Reader:
             self._fail(row.data, f"line {row.line}", f"not a Labelbox data row ({type(error).__name__}: {error})")
 
     def _take(self, row: SourceRow, data: Json) -> None:
+        if not isinstance(data.get("data_row"), Mapping) or "projects" not in data:
+            raise RowError("not a Labelbox data row: it has no data_row or no projects")
         projects = data.get("projects") or {}
         self._projects.update({key: str(value.get("name") or "") for key, value in projects.items()})
         wanted = self._asked or next(iter(projects), None)

@@ -44,6 +44,10 @@ class Tally:
         else:
             self.reasons[f"{kind}: {reason}"] += 1
 
+    def without_reasons(self) -> Tally:
+        """The counts alone: the reason is one failure, reported by itself."""
+        return Tally(self.read, self.written)
+
     def add(self, other: Tally) -> None:
         """Sum up another tally."""
         self.read.update(other.read)

@@ -84,7 +84,7 @@ class Project(BaseModel):
         found = scan(self.source.rows(), self.project_id, Reading(self.labels, self.frames, recipe), given, self.limit)
         address = self.provider.address(self.path, found.project_name)
         lake = self.storage.find(address)
-        stored = lake.stored() if lake else Stored()
+        stored = Stored() if lake is None else lake.stored()  # an empty lake is false
         self._refuse_other_project(found, stored, address)
         media = stored.media or (found.assets[0].media.kind if found.assets else "video")
         found.assets = [asset for asset in found.assets if self._fits(asset, media, found)]
@@ -92,7 +92,7 @@ class Project(BaseModel):
         mapping = self.masks.adapt(self.mapping)
         layout = self._layout(found, mapping, stored, [*media_columns(media, pixel_column), *fact_columns(media)])
         todo = self._plan(found, layout, stored, actions)
-        if "relabel" in actions:
+        if "relabel" in actions and (lake is not None or todo.add):
             fixed = {column.name for column in stored.columns if column.key.startswith("lakebox:")}
             todo = with_columns(todo, layout.columns(), stored, fixed)
         for failure in found.failures:
@@ -100,8 +100,8 @@ class Project(BaseModel):
         report.warnings += [*found.warnings, *self._typos(found, mapping)]
         report.plan = str(todo)
         report.dataset.path = address
-        report.dataset.rows = len(lake) if lake else 0
-        report.dataset.version = lake.version if lake else ""
+        if lake is not None:
+            report.dataset.rows, report.dataset.version = len(lake), lake.version
         report.assets["unchanged"] += len(todo.keep)
         return Prepared(found, lake, stored, address, media, layout, pixel_column, todo)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal
 
@@ -17,7 +17,7 @@ from lakebox.core.ports import Lake, StoredAsset
 from lakebox.core.report import Report
 from lakebox.core.tally import Tally
 from lakebox.core.urls import unsigned
-from lakebox.errors import AssetError, Stopped
+from lakebox.errors import AssetError, ConfigError, Stopped
 from lakebox.tasks.assets import AssetWork, Block, NewRows, OldRows
 from lakebox.tasks.project import Prepared, Project
 from lakebox.tasks.writer import Writer
@@ -48,15 +48,18 @@ class Sync(Project):
         try:
             for failure in report.failures:
                 self.on_error(failure)
+            self._refuse_taken_tag(prepared)
             if not prepared.todo.empty:
                 self._apply(prepared, report)
+            elif prepared.lake is not None:
+                self._name_version(prepared.lake, report)
         except Stopped as stopped:
             report.warnings.append(f"stopped at the first failure, as on_error=stop asks: {stopped}")
         report.seconds = time.monotonic() - started
         return report
 
     def _apply(self, prepared: Prepared, report: Report) -> None:
-        lake = prepared.lake or self.storage.create(prepared.address)
+        lake = self.storage.create(prepared.address) if prepared.lake is None else prepared.lake
         message = self.message.format(plan=prepared.todo)
         changed = self._arrange(lake, prepared)
         writer = Writer(lake, message, self.progress, self.commit_assets, self.commit_megabytes << 20, changed)
@@ -73,10 +76,25 @@ class Sync(Project):
         report.assets["dropped"] += len(prepared.todo.drop)
         self._describe(lake, prepared)
         writer.finish(message)
-        if self.tag:
-            lake.tag(self.tag)
-            report.dataset.tag = self.tag
         report.dataset.rows, report.dataset.version = len(lake), lake.version
+        self._name_version(lake, report)
+
+    def _refuse_taken_tag(self, prepared: Prepared) -> None:
+        if self.tag is None or prepared.lake is None:
+            return
+        tags = prepared.lake.tags()
+        if self.tag in tags and (not prepared.todo.empty or tags[self.tag] != prepared.lake.version):
+            raise ConfigError(
+                f"tag: {self.tag!r} names version {tags[self.tag]} already; nothing was touched, choose another"
+            )
+
+    def _name_version(self, lake: Lake, report: Report) -> None:
+        """Tag the version; the same tag on the same version, from an earlier run, is as good."""
+        if not self.tag:
+            return
+        if self.tag not in lake.tags():
+            lake.tag(self.tag)
+        report.dataset.tag = self.tag
 
     def _arrange(self, lake: Lake, prepared: Prepared) -> bool:
         """Columns first, so that every block finds its own. Returns whether anything changed."""
@@ -118,7 +136,7 @@ class Sync(Project):
         items = (_old_rows(lake, asset, old) for asset, old in todo)
         for item, blocks in self.executor.stream(work.relabel, items):
             counted = _Counted(blocks)
-            with self._reported(item.asset, counted, report):
+            with self._reported(item.asset, counted, report, work.unwritten):
                 writer.update(stored[item.asset.id], counted)
                 report.assets["relabelled"] += 1
 
@@ -129,7 +147,7 @@ class Sync(Project):
         self.progress.begin("media and annotations", len(todo))
         for item, blocks in self.executor.stream(work.add, _new_rows(prepared)):
             counted = _Counted(blocks)
-            with self._reported(item.asset, counted, report):
+            with self._reported(item.asset, counted, report, work.unwritten):
                 writer.append(counted)
                 report.assets["added"] += 1
                 report.media["fetched"] += prepared.pixel_column is not None
@@ -139,12 +157,14 @@ class Sync(Project):
                     report.assets["dropped"] += 1
 
     @contextmanager
-    def _reported(self, asset: Asset, counted: _Counted, report: Report) -> Iterator[None]:
+    def _reported(
+        self, asset: Asset, counted: _Counted, report: Report, unwritten: Callable[[Asset], Tally]
+    ) -> Iterator[None]:
         """Write one asset within; a failure stays its own, is reported, and its annotations count as read only."""
         try:
             yield
         except AssetError as error:
-            report.tally.read.update(counted.tally.read)
+            report.tally.add(unwritten(asset))
             report.masks["failed"] += error.stage == "mask"
             log.error("%s (%s): %s: %s", asset.id, asset.name, error.stage, error)
             failure = Failure(asset.id, asset.name, error.stage, str(error))

@@ -1,0 +1,1 @@
+"""Test support: a slow reference, generated projects, numbered media."""
