@@ -22,7 +22,14 @@ def parse(**annotations: Any) -> Label:
 def thing(feature_id: str = "f1", kind: str = "VideoBoundingBox", **more: Any) -> dict[str, Any]:
     """An object; a box unless `more` brings another geometry."""
     shape = more if any(key not in ("classifications", "feature_schema_id") for key in more) else {"bounding_box": BOX}
-    return {"feature_id": feature_id, "feature_schema_id": "s1", "name": "Car", "annotation_kind": kind, **shape, **more}
+    return {
+        "feature_id": feature_id,
+        "feature_schema_id": "s1",
+        "name": "Car",
+        "annotation_kind": kind,
+        **shape,
+        **more,
+    }
 
 
 def on_frames(*frames: int, **more: Any) -> dict[str, Any]:
@@ -53,7 +60,13 @@ def test_head_is_kept() -> None:
 @pytest.mark.parametrize("raw", [{}, {"annotations": None}, {"annotations": {}}])
 def test_a_label_without_annotations_is_empty(raw: dict[str, Any]) -> None:
     label = parse_label(raw, HEAD)
-    assert (label.tracks, label.frame_answers, label.answers, label.relationships, label.homeless) == ((), (), (), (), 0)
+    assert (label.tracks, label.frame_answers, label.answers, label.relationships, label.homeless) == (
+        (),
+        (),
+        (),
+        (),
+        0,
+    )
 
 
 def test_image_objects_come_as_a_list_and_are_on_frame_0() -> None:
@@ -133,7 +146,7 @@ def test_polygons_may_change_their_number_of_vertices() -> None:
         "1": {"objects": {"f1": thing(polygon=outline[:3])}},
         "2": {"objects": {"f1": thing(polygon=outline)}},
     }
-    assert [np.shape(shape) for shape in only(parse(frames=frames)).shapes] == [(3, 2), (4, 2)]
+    assert [np.asarray(shape).shape for shape in only(parse(frames=frames)).shapes] == [(3, 2), (4, 2)]
 
 
 @pytest.mark.parametrize(

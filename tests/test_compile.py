@@ -42,7 +42,9 @@ def built(item: Label, frames: list[int] | None = None, total: int = 6, **how: A
     return compile_label(item, laid_out(item, **how), Timeline(rows, total), SIZE)
 
 
-def box(fid: str, name: str = "car", left: float = 0, answers: tuple[Any, ...] = (), ids: bool = True) -> dict[str, Any]:
+def box(
+    fid: str, name: str = "car", left: float = 0, answers: tuple[Any, ...] = (), ids: bool = True
+) -> dict[str, Any]:
     own = {"feature_schema_id": f"s-{name}"} if ids else {}
     shape = {"bounding_box": {"left": left, "top": 0.5, "width": 2, "height": 3}}
     node = {"feature_id": fid, "name": name, "annotation_kind": "VideoBoundingBox", "classifications": list(answers)}
@@ -86,7 +88,9 @@ def balanced(tally: Tally) -> bool:
 
 
 def test_without_a_label_every_cell_is_a_typed_empty() -> None:
-    seen = video({1: [box("f", answers=(ask("colour", radio_answer=pick("red")),)), ask("fog", radio_answer=pick("yes"))]})
+    seen = video(
+        {1: [box("f", answers=(ask("colour", radio_answer=pick("red")),)), ask("fog", radio_answer=pick("yes"))]}
+    )
     layout = laid_out(seen)
     compiled = compile_label(None, layout, Timeline(np.arange(2), 2), SIZE)
     assert set(compiled.cells) == {column.name for column in layout.columns()}
@@ -133,11 +137,19 @@ def test_answers_about_objects_are_aligned_and_hold_from_knot_to_knot() -> None:
     assert listed(compiled, "car/colour") == [[0, -1], [0, -1], [-1], [-1], []]
     assert listed(compiled, "car/parts") == [[[1, 1], [0, 0]], [[1, 1], [0, 0]], [[0, 0]], [[0, 0]], []]
     assert compiled.cells["car/parts"][4].shape == (0, 2)
-    assert [json.loads(cell) for cell in compiled.cells["car/note"]] == [[None, "ünï"], [None, "ünï"], [None], [None], []]
+    assert [json.loads(cell) for cell in compiled.cells["car/note"]] == [
+        [None, "ünï"],
+        [None, "ünï"],
+        [None],
+        [None],
+        [],
+    ]
 
 
 def test_answers_about_frames() -> None:
-    item = video({2: [ask("fog", radio_answer=pick("thin"))], 4: [ask("fog", radio_answer=pick("thick"))]}, {"fq-fog": [[2, 5]]})
+    item = video(
+        {2: [ask("fog", radio_answer=pick("thin"))], 4: [ask("fog", radio_answer=pick("thick"))]}, {"fq-fog": [[2, 5]]}
+    )
     assert listed(built(item), "fog") == [[], [1], [1], [0], [0], []]
 
 

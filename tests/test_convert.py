@@ -117,7 +117,7 @@ def test_id_masks_begin_anew_on_every_row() -> None:
 )
 def test_numbers_that_do_not_fit_are_refused(converter: Converter, count: int, classes: list[int] | None) -> None:
     (cell,) = converter.cells(marks([count], [MaskRef(str(i)) for i in range(count)], classes))
-    with pytest.raises(MaskError, match="256.*uint16"):
+    with pytest.raises(MaskError, match=r"256.*uint16"):
         painted(cell, *[A] * count)
 
 
@@ -136,7 +136,9 @@ def test_links_hold_no_signature() -> None:
     assert empty == "[]"
 
 
-@pytest.mark.parametrize("converter", [Boxes(), Points(), Vertices(), InstanceMasks(), ClassMasks(), IdMasks(), MaskLinks()])
+@pytest.mark.parametrize(
+    "converter", [Boxes(), Points(), Vertices(), InstanceMasks(), ClassMasks(), IdMasks(), MaskLinks()]
+)
 @pytest.mark.parametrize(
     "shapes", [np.zeros((1, 3)), [{"cuboid": 1}], [np.zeros((0,))]], ids=["numbers", "unknown", "nothing"]
 )  # fmt: skip
@@ -147,8 +149,10 @@ def test_the_geometry_of_another_tool_is_refused(converter: Converter, shapes: A
 
 def test_columns() -> None:
     tools = [Class("s1", "car"), Class("s2", "dog")]
-    found = {type(c).__name__: c.column("x", "k", tools) for c in
-             (Boxes(dtype="int32"), Points(), Vertices(), InstanceMasks(), ClassMasks(), IdMasks(), MaskLinks())}  # fmt: skip
+    found = {
+        type(c).__name__: c.column("x", "k", tools)
+        for c in (Boxes(dtype="int32"), Points(), Vertices(), InstanceMasks(), ClassMasks(), IdMasks(), MaskLinks())
+    }
     assert {name: (c.type, c.dtype) for name, c in found.items()} == {
         "Boxes": ("box", "int32"),
         "Points": ("point", "float32"),

@@ -8,9 +8,10 @@ from typing import Any, Literal
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from lakebox.adapters.drawing import PALETTE, class_colour, contact_sheet
 from lakebox.core.preview import Overlay, Tile
-from PIL import Image
 
 Array = np.ndarray[Any, Any]
 Kind = Literal["box", "polygon", "line", "point", "mask"]

@@ -13,11 +13,16 @@ from lakebox.adapters.executors import Serial, Threads
 from lakebox.core.ports import Executor
 from lakebox.errors import MediaError
 
-EXECUTORS = {"serial": Serial(), "thread": Threads(), "one thread": Threads(workers=1, ahead=1), "many": Threads(workers=8)}
+EXECUTORS = {
+    "serial": Serial(),
+    "thread": Threads(),
+    "one thread": Threads(workers=1, ahead=1),
+    "many": Threads(workers=8),
+}
 ITEMS = list(range(40))
 
 
-@pytest.fixture(params=EXECUTORS.values(), ids=EXECUTORS.keys())
+@pytest.fixture(params=list(EXECUTORS.values()), ids=list(EXECUTORS.keys()))
 def executor(request: pytest.FixtureRequest) -> Executor:
     found: Executor = request.param
     return found
@@ -185,8 +190,7 @@ def test_ending_early_ends_the_work(executor: Executor) -> None:
     def work(item: int) -> Iterator[int]:
         open_now.add(item)
         try:
-            for step in range(10_000):
-                yield step
+            yield from range(10_000)
         finally:
             open_now.discard(item)
 
@@ -228,5 +232,5 @@ def test_serial_has_no_threads() -> None:
 
 @pytest.mark.parametrize("wrong", [{"workers": 0}, {"ahead": 0}, {"workres": 2}])
 def test_nonsense_is_refused_when_built(wrong: dict[str, int]) -> None:
-    with pytest.raises(ValueError, match="workers|ahead|workres"):
+    with pytest.raises(ValueError, match=r"workers|ahead|workres"):
         Threads.model_validate(wrong)

@@ -79,7 +79,7 @@ def web() -> Iterator[Web]:
         thread.join()
 
 
-OK = (200, BODY, {})
+OK: tuple[int, bytes, dict[str, str]] = (200, BODY, {})
 CUT = (200, BODY[:1000], {"Content-Length": str(len(BODY))})
 
 

@@ -20,7 +20,7 @@ def name(node: Any) -> str:
     return digest(canonical(node))
 
 
-def annotations(task: str = "t1", sign: str = "x", turned: bool = False, **first: Any) -> dict[str, Any]:
+def labelled(task: str = "t1", sign: str = "x", turned: bool = False, **first: Any) -> dict[str, Any]:
     """Annotations of two objects; `turned` writes every dictionary and every list of features the other way round."""
     answers = [{"feature_id": "o1", "value": "a"}, {"feature_id": "o2", "value": "b"}]
     objects: list[dict[str, Any]] = [
@@ -36,26 +36,26 @@ def annotations(task: str = "t1", sign: str = "x", turned: bool = False, **first
 
 @pytest.mark.parametrize(
     "same",
-    [annotations(turned=True), annotations(task="t2"), annotations(sign="y")],
+    [labelled(turned=True), labelled(task="t2"), labelled(sign="y")],
     ids=["order of keys and of features", "export task", "signature"],
 )
 def test_what_does_not_matter(same: dict[str, Any]) -> None:
-    assert name(same) == name(annotations())
+    assert name(same) == name(labelled())
 
 
 @pytest.mark.parametrize(
     "other",
     [
-        annotations(polygon=[{"x": 3, "y": 4}, {"x": 1, "y": 2}]),
-        annotations(polygon=[{"x": 1, "y": 2.000001}, {"x": 3, "y": 4}]),
-        annotations(feature_id="f3"),
-        annotations(name="new"),
-        {**annotations(), "segments": {"f1": [[1, 2], [4, 6]]}},
+        labelled(polygon=[{"x": 3, "y": 4}, {"x": 1, "y": 2}]),
+        labelled(polygon=[{"x": 1, "y": 2.000001}, {"x": 3, "y": 4}]),
+        labelled(feature_id="f3"),
+        labelled(name="new"),
+        {**labelled(), "segments": {"f1": [[1, 2], [4, 6]]}},
     ],
     ids=["order of vertices", "a coordinate", "identity", "a key more", "a segment"],
 )
 def test_what_matters(other: dict[str, Any]) -> None:
-    assert name(other) != name(annotations())
+    assert name(other) != name(labelled())
 
 
 JSON = st.recursive(

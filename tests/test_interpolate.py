@@ -11,7 +11,6 @@ from lakebox.core.interpolate import Spread, held, shapes_at, spread
 from lakebox.core.model import MaskRef, Segment
 
 
-
 def values(knots: list[int], segments: list[Segment] | None, total: int) -> dict[int, float]:
     """Frame -> value, where the value of a knot is ten times its frame: linear motion shows as ten times the frame."""
     where = spread(np.array(knots, np.int64), segments, total)

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from pathlib import Path
 
 import deeplake
@@ -22,6 +23,7 @@ from support.tiny import (
     differences,
     edited,
     expected_keys,
+    history,
     move_object,
     overrides,
     read_cells,
@@ -32,10 +34,12 @@ from support.tiny import (
 
 pytest_plugins = ["support.tiny_fixtures"]
 
-MOMENTS, RELABEL_MOMENTS, AT_ONCE = 20, 5, 2
+MOMENTS, RELABEL_MOMENTS, AT_ONCE = 20, 8, 2
 CLIPS = (Clip(0, 30), Clip(1, 330, noise=True), Clip(2, 40), Clip(3, 24))
-"""The second one is bigger than a commit step, so it is committed in several."""
-OPTIONS = ("pixels=png", "task.commit_assets=1", "task.commit_megabytes=1", "executor.workers=2")
+LABELLED = (Clip(0, 40), Clip(1, 2000), Clip(2, 60))
+"""The second ones are bigger than a commit step, so they are committed in several."""
+STEPS = ("task.commit_assets=1", "task.commit_megabytes=1", "executor.workers=2")
+ADDING, RELABELLING = ("pixels=png", *STEPS), ("pixels=none", *STEPS)
 
 
 @pytest.fixture(scope="module")
@@ -47,25 +51,15 @@ def big_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def undisturbed(big_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What a run that nobody disturbs makes of the project."""
     path = tmp_path_factory.mktemp("undisturbed") / "lake"
-    assert sync(big_project, path, *OPTIONS).ok
+    assert sync(big_project, path, *ADDING).ok
     return path
-
-
-@pytest.fixture(scope="module")
-def relabelled_project(big_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project with the car of every clip moved."""
-    project = Path(shutil.copytree(big_project, tmp_path_factory.mktemp("relabelled") / "project"))
-    with edited(project) as rows:
-        for clip, row in zip(CLIPS, rows, strict=True):
-            move_object(row, f"car{clip.number}", 0, by=3)
-    return project
 
 
 class Killed:
     """Runs of `python -m lakebox`, killed at a moment of the time in which they write."""
 
-    def __init__(self, project: Path, cwd: Path) -> None:
-        arguments = [each for each in overrides(project, "-", *OPTIONS) if not each.startswith("path=")]
+    def __init__(self, project: Path, cwd: Path, options: Sequence[str]) -> None:
+        arguments = [each for each in overrides(project, "-", *options) if not each.startswith("path=")]
         self.cwd = cwd
         self._command = [sys.executable, "-m", "lakebox", *arguments]
 
@@ -105,7 +99,7 @@ class Killed:
 def duration(big_project: Path, tmp_path_factory: pytest.TempPathFactory) -> float:
     """Seconds in which an undisturbed run writes."""
     folder = tmp_path_factory.mktemp("measured")
-    return Killed(big_project, folder).duration(*(folder / f"lake{i}" for i in range(AT_ONCE)))
+    return Killed(big_project, folder, ADDING).duration(*(folder / f"lake{i}" for i in range(AT_ONCE)))
 
 
 def finished_rows(path: Path) -> int:
@@ -117,12 +111,12 @@ def finished_rows(path: Path) -> int:
         return -1
 
 
-def check(path: Path, wanted: Cells, order: Sequence[str], moment: str) -> None:
+def check(path: Path, wanted: Cells, clips: Sequence[Clip], moment: str) -> None:
     """The dataset equals the undisturbed one in every cell, in the same order, with nothing left over."""
-    assert row_keys(path) == list(order), moment
+    assert row_keys(path) == expected_keys(*clips), moment
     assert differences(read_cells(path), wanted) == set(), moment
     states = [json.loads(text) for text in _column(path, "lb_meta/state") if text]
-    assert [state["rows"] for state in states] == [clip.frames for clip in CLIPS], moment
+    assert [state["rows"] for state in states] == [clip.frames for clip in clips], moment
 
 
 def _column(path: Path, name: str) -> list[str]:
@@ -139,51 +133,58 @@ def moments(count: int, seed: int, duration: float) -> list[float]:
 def test_killed_while_adding_then_run_again(
     big_project: Path, undisturbed: Path, duration: float, tmp_path: Path
 ) -> None:
-    wanted, order = read_cells(undisturbed), expected_keys(*CLIPS)
-    assert row_keys(undisturbed) == order
-    killed = Killed(big_project, tmp_path)
+    wanted = read_cells(undisturbed)
+    assert row_keys(undisturbed) == expected_keys(*CLIPS)
+    killed = Killed(big_project, tmp_path, ADDING)
     delays = {tmp_path / f"lake{i}": delay for i, delay in enumerate(moments(MOMENTS, 1, duration))}
     hits = killed.runs(delays)
     left = [finished_rows(path) for path in delays]
     for path, delay in delays.items():
         where = f"killed {delay:.3f} s into {duration:.3f} s"
-        report = sync(big_project, path, *OPTIONS)
+        report = sync(big_project, path, *ADDING)
         assert report.ok, (where, report.failures)
-        check(path, wanted, order, where)
-        assert sync(big_project, path, *OPTIONS).assets["unchanged"] == len(CLIPS), where
+        check(path, wanted, CLIPS, where)
+        assert sync(big_project, path, *ADDING).assets["unchanged"] == len(CLIPS), where
     assert hits >= MOMENTS // 2, f"only {hits} of {MOMENTS} runs were still there to be killed"
     assert len(set(left)) >= 3, f"the moments hit only these states (rows committed): {left}"
 
 
-def test_killed_while_relabelling_then_run_again(
-    big_project: Path, relabelled_project: Path, undisturbed: Path, tmp_path: Path
-) -> None:
-    fresh = tmp_path / "fresh"
-    assert sync(relabelled_project, fresh, *OPTIONS).ok
-    wanted, order = read_cells(fresh), expected_keys(*CLIPS)
-    assert differences(read_cells(undisturbed), wanted)
-    killed = Killed(relabelled_project, tmp_path)
-    duration = killed.duration(copied(undisturbed, tmp_path / "measured"))
-    shares = enumerate(moments(RELABEL_MOMENTS, 2, duration))
-    delays = {copied(undisturbed, tmp_path / f"lake{i}"): delay for i, delay in shares}
+def test_killed_while_relabelling_then_run_again(tmp_path: Path) -> None:
+    """Also where the edit was taken back before the next run: cells that the killed one wrote must not stay."""
+    before, after = tmp_path / "before", tmp_path / "after"
+    write_project(before, LABELLED, media=False)
+    with edited(copied(before, after)) as rows:
+        for clip, row in zip(LABELLED, rows, strict=True):
+            move_object(row, f"car{clip.number}", 0, by=3)
+    lakes = {project: project.with_suffix(".lake") for project in (before, after)}
+    assert all(sync(project, lake, *RELABELLING).ok for project, lake in lakes.items())
+    wanted = {project: read_cells(lake) for project, lake in lakes.items()}
+    killed = Killed(after, tmp_path, RELABELLING)
+    duration = killed.duration(copied(lakes[before], tmp_path / "measured"))
+    shares = enumerate(moments(RELABEL_MOMENTS, 2, 0.8 * duration))
+    delays = {copied(lakes[before], tmp_path / f"lake{i}"): delay for i, delay in shares}
     hits = killed.runs(delays)
-    for path, delay in delays.items():
-        where = f"killed {delay:.3f} s into {duration:.3f} s"
-        report = sync(relabelled_project, path, *OPTIONS)
+    steps = {len(history(path)) for path in delays}
+    for (path, delay), project in product(delays.items(), lakes):
+        lake = copied(path, path.with_name(f"{path.name}-{project.name}"))
+        where = f"killed {delay:.3f} s into {duration:.3f} s, then run on '{project.name}'"
+        report = sync(project, lake, *RELABELLING)
         assert report.ok, (where, report.failures)
-        check(path, wanted, order, where)
+        assert report.media["fetched"] == report.assets["added"] == 0, where
+        check(lake, wanted[project], LABELLED, where)
     assert hits >= RELABEL_MOMENTS // 2, f"only {hits} of {RELABEL_MOMENTS} runs were still there to be killed"
+    assert len(steps) >= 2, f"all were killed at the same commit: {steps}"
 
 
 def test_a_run_killed_again_and_again_leaves_no_trace(
     big_project: Path, undisturbed: Path, duration: float, tmp_path: Path
 ) -> None:
     """Rows that a killed run committed of a big asset are cleared although the run that went on was killed, too."""
-    killed, path = Killed(big_project, tmp_path), tmp_path / "lake"
+    killed, path = Killed(big_project, tmp_path, ADDING), tmp_path / "lake"
     for share in (0.55, 0.65):
         killed.run(path, duration * share)
-    assert sync(big_project, path, *OPTIONS).ok
-    check(path, read_cells(undisturbed), expected_keys(*CLIPS), "killed again and again")
+    assert sync(big_project, path, *ADDING).ok
+    check(path, read_cells(undisturbed), CLIPS, "killed again and again")
 
 
 def copied(lake: Path, to: Path) -> Path:

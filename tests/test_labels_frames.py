@@ -126,9 +126,17 @@ def test_annotated_frames_are_those_of_objects_and_of_answers_about_frames() -> 
 
 @pytest.mark.parametrize(
     ("kind", "wrong"),
-    [(Every, {"n": 0}), (Every, {}), (Fps, {"rate": 0}), (Fps, {"rate": -1}), (Range, {"start": -1}), (Range, {"stop": 0}),
-     (All, {"match": "guess"}), (All, {"typo": 1})],
-)  # fmt: skip
+    [
+        (Every, {"n": 0}),
+        (Every, {}),
+        (Fps, {"rate": 0}),
+        (Fps, {"rate": -1}),
+        (Range, {"start": -1}),
+        (Range, {"stop": 0}),
+        (All, {"match": "guess"}),
+        (All, {"typo": 1}),
+    ],
+)
 def test_nonsense_is_refused_when_built(kind: type[Any], wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         kind(**wrong)

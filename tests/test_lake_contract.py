@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import io
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -49,20 +52,50 @@ CELLS: dict[str, tuple[Column, list[Any]]] = {
     "whole numbers": (Column("n", "scalar", "int32"), [np.int32(-7), np.int32(0), np.int32(2**31 - 1)]),
     "fractions": (Column("n", "scalar", "float64"), [np.float64(29.97002997002997), np.float64(0), np.float64(-1e-9)]),
     "text": (Column("n", "text"), ["zwei\u2028Zeilen \U0001f600\n", "", '["a", null]']),
-    "boxes": (Column("n", "box", "float32"), [np.array([[0.1, 2, 3, 4], [5, 6, 7, 8.5]], F4), np.zeros((0, 4), F4), np.ones((1, 4), F4)]),
-    "whole boxes": (Column("n", "box", "int32"), [np.array([[-1, 2, 3, 70000]], I4), np.zeros((0, 4), I4), np.ones((2, 4), I4)]),
-    "points": (Column("n", "point", "float32"), [np.array([[0.1, 2.5]], F4), np.zeros((0, 2), F4), np.ones((3, 2), F4)]),
-    "outlines": (Column("n", "polygon", "float32"), [[np.array([[0.1, 0], [1, 1], [2, 2]], F4), np.ones((5, 2), F4)], [], [np.ones((1, 2), F4)]]),
-    "equal outlines": (Column("n", "polygon", "float32"), [[np.zeros((3, 2), F4), np.ones((3, 2), F4)], [], [np.ones((4, 2), F4)]]),
+    "boxes": (
+        Column("n", "box", "float32"),
+        [np.array([[0.1, 2, 3, 4], [5, 6, 7, 8.5]], F4), np.zeros((0, 4), F4), np.ones((1, 4), F4)],
+    ),
+    "whole boxes": (
+        Column("n", "box", "int32"),
+        [np.array([[-1, 2, 3, 70000]], I4), np.zeros((0, 4), I4), np.ones((2, 4), I4)],
+    ),
+    "points": (
+        Column("n", "point", "float32"),
+        [np.array([[0.1, 2.5]], F4), np.zeros((0, 2), F4), np.ones((3, 2), F4)],
+    ),
+    "outlines": (
+        Column("n", "polygon", "float32"),
+        [[np.array([[0.1, 0], [1, 1], [2, 2]], F4), np.ones((5, 2), F4)], [], [np.ones((1, 2), F4)]],
+    ),
+    "equal outlines": (
+        Column("n", "polygon", "float32"),
+        [[np.zeros((3, 2), F4), np.ones((3, 2), F4)], [], [np.ones((4, 2), F4)]],
+    ),
     "masks": (Column("n", "mask", "bool"), [FULL_MASK, np.zeros((4, 6, 0), bool), FULL_MASK[:, :, :1]]),
-    "class masks": (Column("n", "segment_mask", "uint8"), [np.full((4, 6), 255, U1), np.zeros((4, 6), U1), np.eye(4, 6, dtype=U1)]),
-    "id masks": (Column("n", "segment_mask", "uint16"), [np.full((4, 6), 65535, np.uint16), np.zeros((4, 6), np.uint16), np.eye(4, 6, dtype=np.uint16)]),
-    "classes": (Column("n", "class", "int32", classes=CLASSES), [np.array([1], I4), np.zeros(0, I4), np.array([0, 1], I4)]),
-    "unanswered": (Column("n", "class", "int32", classes=CLASSES), [np.array([-1, 0], I4), np.zeros(0, I4), np.array([-1], I4)]),
+    "class masks": (
+        Column("n", "segment_mask", "uint8"),
+        [np.full((4, 6), 255, U1), np.zeros((4, 6), U1), np.eye(4, 6, dtype=U1)],
+    ),
+    "id masks": (
+        Column("n", "segment_mask", "uint16"),
+        [np.full((4, 6), 65535, np.uint16), np.zeros((4, 6), np.uint16), np.eye(4, 6, dtype=np.uint16)],
+    ),
+    "classes": (
+        Column("n", "class", "int32", classes=CLASSES),
+        [np.array([1], I4), np.zeros(0, I4), np.array([0, 1], I4)],
+    ),
+    "unanswered": (
+        Column("n", "class", "int32", classes=CLASSES),
+        [np.array([-1, 0], I4), np.zeros(0, I4), np.array([-1], I4)],
+    ),
     "tracks": (Column("n", "array", "int32"), [np.array([1, 2**31 - 1], I4), np.zeros(0, I4), np.array([3], I4)]),
     "flags": (Column("n", "array", "uint8"), [np.array([1, 0], U1), np.zeros(0, U1), np.array([1], U1)]),
-    "multi-hot": (Column("n", "array", "uint8", 2), [np.array([[1, 0, 1]], U1), np.zeros((0, 3), U1), np.ones((2, 3), U1)]),
-}  # fmt: skip
+    "multi-hot": (
+        Column("n", "array", "uint8", 2),
+        [np.array([[1, 0, 1]], U1), np.zeros((0, 3), U1), np.ones((2, 3), U1)],
+    ),
+}
 PIXELS = {
     "png": (Column("n", "png", "uint8"), [png(7), png(0), png(255)]),
     "gray png": (Column("n", "png", "uint8"), [png(7, "L"), png(0, "L"), png(255, "L")]),
@@ -196,7 +229,10 @@ class TestLake:
             assert np.abs(found.astype(int) - expected).max() <= (3 if column.type == "jpg" else 0)
 
     def test_columns_are_known_again(self, world: World) -> None:
-        columns = [Column(f"g/ü {i}", c.type, c.dtype, c.ndim, f"key {i}", c.classes) for i, (c, _) in enumerate(CELLS.values())]
+        columns = [
+            Column(f"g/ü {i}", c.type, c.dtype, c.ndim, f"key {i}", c.classes)
+            for i, (c, _) in enumerate(CELLS.values())
+        ]
         world.lake(*columns).commit("columns")
         assert set(world.found().stored().columns) == {*BASE, *columns}
 
@@ -257,18 +293,29 @@ class TestLake:
         lake.commit("first")
         assert [(asset.id, asset.complete) for asset in world.found().stored().assets] == [("a", False), ("b", False)]
 
-    def test_rows_that_were_not_committed_are_not_there_after_reopening(self, world: World) -> None:
-        if world.address.startswith("mem://") and not isinstance(world.storage, PlainStorage):
-            return  # a dataset in memory is gone with its process anyway
+    def test_what_is_not_committed_is_seen_by_nobody_else(self, world: World) -> None:
+        lake = world.lake()
+        lake.append(rows("aa"))
+        lake.commit("first")
+        lake.append(rows("bb"))
+        assert (len(lake), len(world.found())) == (4, 2)
+        lake.commit("second")
+        assert len(world.found()) == 4
+
+    def test_what_was_never_committed_is_not_there_after_reopening(self, world: World) -> None:
+        """As after an error: the handle is let go, and the next run opens the lake again."""
         lake = world.lake()
         lake.append(rows("aa"))
         lake.commit("first")
         lake.append(rows("bb"))
         lake.update(np.array([0]), {"video_idx": np.array([9], I4)})
-        lake.delete(np.array([1]))
+        keep = world.found()  # a dataset in memory is gone with its last handle
         del lake
-        assert world.found().read(ID, np.arange(len(world.found()))) == ["a", "a"]
-        assert world.found().read("video_idx", np.arange(2)) == [0, 0]
+        gc.collect()
+        lake = world.found()
+        assert lake.read(ID, everything(lake)) == ["a", "a"]
+        assert lake.read("video_idx", np.arange(2)) == [0, 0]
+        assert len(keep) == 2
 
     def test_arrange_says_whether_anything_changed(self, world: World) -> None:
         lake = world.storage.create(world.path)
@@ -292,7 +339,9 @@ class TestLake:
         lake.commit("second")
         stored = world.found().stored()
         assert {column.name for column in stored.columns} == {STATE, ID, "video_idx", "m"}
-        assert all(same(new, a, b) for a, b in zip(world.found().read("m", np.arange(3)), CELLS["boxes"][1], strict=True))
+        assert all(
+            same(new, a, b) for a, b in zip(world.found().read("m", np.arange(3)), CELLS["boxes"][1], strict=True)
+        )
 
     def test_a_column_may_change_its_type(self, world: World) -> None:
         lake = world.lake(Column("n", "box", "float32", key="n"))
@@ -342,7 +391,8 @@ class TestLake:
         with pytest.raises(LakeError):
             world.storage.create(world.path)
         if not isinstance(world.storage, PlainStorage):
-            assert list(deeplake.open(world.address)["images"][:]) == ["x"]
+            dataset: Any = deeplake.open(world.address)
+            assert list(dataset["images"][:]) == ["x"]
 
     @pytest.mark.parametrize("path", ["a@b", "lake@main", "x@y/lake"])
     def test_versions_in_paths_are_refused(self, world: World, path: str, tmp_path: Path, monkeypatch: Any) -> None:
@@ -385,6 +435,26 @@ def test_what_is_not_ours_is_refused_and_untouched(tmp_path: Path, files: Mappin
 def test_an_empty_folder_can_become_a_lake(tmp_path: Path) -> None:
     assert LocalStorage().find(str(tmp_path)) is None
     LocalStorage().create(str(tmp_path)).arrange(BASE, [])
+
+
+def test_a_killed_run_leaves_what_was_committed(tmp_path: Path) -> None:
+    code = """
+import os, sys
+from lakebox.adapters.deep_lake import LocalStorage
+from lakebox.core.columns import Column
+from lakebox.core.facts import STATE
+lake = LocalStorage().create(sys.argv[1])
+lake.arrange([Column(STATE, "text", key="s")], [])
+lake.append({STATE: ["a"]})
+lake.commit("first")
+lake.append({STATE: ["b"]})
+os._exit(9)
+"""
+    path = str(tmp_path / "lake")
+    assert subprocess.run([sys.executable, "-c", code, path], check=False).returncode == 9
+    lake = LocalStorage().find(path)
+    assert lake is not None
+    assert lake.read(STATE, np.arange(len(lake))) == ["a"]
 
 
 def test_looking_for_a_lake_makes_no_folder(tmp_path: Path) -> None:

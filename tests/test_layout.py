@@ -82,14 +82,28 @@ PAINTED = replace(CAR, questions=(COLOUR,))
         ([CAR, DOG], {"groups": BY_KIND}, geometry("boxes", grouped=True)),
         ([CAR], {"groups": BY_KIND}, geometry("boxes", grouped=True)),
         ([PAINTED, DOG], {"groups": BY_KIND}, geometry("boxes/boxes", "boxes/colour", grouped=True)),
-        ([CAR, DOG], {"groups": {**BY_KIND, "dog": "pets"}}, geometry("boxes", grouped=True) | geometry("pets", grouped=True)),
+        (
+            [CAR, DOG],
+            {"groups": {**BY_KIND, "dog": "pets"}},
+            geometry("boxes", grouped=True) | geometry("pets", grouped=True),
+        ),
         ([CAR, DOG], {"leave_out": ["dog"]}, geometry("car")),
         ([CAR, DOG], {"leave_out": ["rectangle"]}, set()),
         ([PAINTED], {"leave_out": ["colour"]}, geometry("car/car")),
     ],
-    ids=["by name", "nested", "two", "by kind", "one by kind", "nested by kind", "name wins over kind", "without one",
-         "without a kind", "without a question"],
-)  # fmt: skip
+    ids=[
+        "by name",
+        "nested",
+        "two",
+        "by kind",
+        "one by kind",
+        "nested by kind",
+        "name wins over kind",
+        "without one",
+        "without a kind",
+        "without a question",
+    ],
+)
 def test_names_of_tools(tools: list[Tool], how: dict[str, Any], expected: set[str]) -> None:
     assert names(lay(tools, how=mapping(**how))) == expected
 

@@ -23,9 +23,7 @@ def wanted(stamps: Stamps) -> list[Asset]:
 
 def stored(stamps: Stamps, complete: bool = True) -> list[StoredAsset]:
     rows = [np.arange(2) + 2 * i for i in range(len(stamps))]
-    return [
-        StoredAsset(key, m, labels, rows[i], i, complete) for i, (key, (m, labels)) in enumerate(stamps.items())
-    ]
+    return [StoredAsset(key, m, labels, rows[i], i, complete) for i, (key, (m, labels)) in enumerate(stamps.items())]
 
 
 def ids(plan: Plan) -> dict[str, list[str]]:
@@ -68,10 +66,10 @@ def test_changed_media_name_the_copy_that_they_replace() -> None:
     assert replaced is old[0]
 
 
-@pytest.mark.parametrize(
-    ("untouchable", "dropped"), [((), ["a", "b"]), (("a",), ["b"]), (("a", "b"), []), (None, [])]
-)
-def test_nothing_is_dropped_that_merely_could_not_be_read(untouchable: tuple[str, ...] | None, dropped: list[str]) -> None:
+@pytest.mark.parametrize(("untouchable", "dropped"), [((), ["a", "b"]), (("a",), ["b"]), (("a", "b"), []), (None, [])])
+def test_nothing_is_dropped_that_merely_could_not_be_read(
+    untouchable: tuple[str, ...] | None, dropped: list[str]
+) -> None:
     plan = make_plan([], stored({"a": ("m", "l"), "b": ("m", "l")}), untouchable)
     assert [asset.id for asset in plan.drop] == dropped
     assert plan.empty is (not dropped)

@@ -63,7 +63,9 @@ def test_the_variable_can_have_another_name(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize("value", [None, ""])
-def test_a_missing_key_names_the_variable_and_not_the_signature(value: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_key_names_the_variable_and_not_the_signature(
+    value: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("LABELBOX_API_KEY")
     if value is not None:
         monkeypatch.setenv("LABELBOX_API_KEY", value)

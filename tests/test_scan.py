@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from lakebox.core.frames import All, Annotated, FrameSelection, Range
-from lakebox.core.labels import Benchmark, LabelPolicy, Latest, Single
+from lakebox.core.frames import All, Annotated, Range
+from lakebox.core.labels import Benchmark, Latest, Single
 from lakebox.core.model import Asset, Ontology, Tool
 from lakebox.core.ports import SourceRow
 from lakebox.core.scan import Reading, Scan, scan
@@ -27,8 +27,13 @@ def box(name: str = "Car", left: float = 0, fid: str = "f1") -> dict[str, Any]:
 def made(id: str, created: str = "", by: str = "", frames: Any = None, **more: Any) -> dict[str, Any]:
     """A label."""
     details = {"created_at": created, "created_by": by} if created or by else {}
-    return {"id": id, "label_kind": "Video", "label_details": details,
-            "annotations": {"frames": frames if frames is not None else {"1": {"objects": {"f1": box()}}}}, **more}  # fmt: skip
+    return {
+        "id": id,
+        "label_kind": "Video",
+        "label_details": details,
+        "annotations": {"frames": frames if frames is not None else {"1": {"objects": {"f1": box()}}}},
+        **more,
+    }
 
 
 def row(
@@ -40,10 +45,10 @@ def row(
 
 
 def read(
-    *rows: dict[str, Any] | None | Any,
+    *rows: dict[str, Any] | Any | None,
     project: str | None = "p",
-    labels: LabelPolicy | None = None,
-    frames: FrameSelection | None = None,
+    labels: Any = Latest(),  # noqa: B008 - it has no state
+    frames: Any = All(),  # noqa: B008
     given: Ontology | None = None,
     limit: int | None = None,
 ) -> Scan:
@@ -52,7 +57,7 @@ def read(
         SourceRow(i * 100, i + 1, data, "" if data is not None else f"line {i + 1} is not JSON")
         for i, data in enumerate(rows)
     )
-    return scan(lines, project, Reading(labels or Latest(), frames or All(), "jpeg"), given, limit)
+    return scan(lines, project, Reading(labels, frames, "jpeg"), given, limit)
 
 
 def ids(found: Scan) -> list[str]:
@@ -177,7 +182,7 @@ BROKEN = {
     "date": row("x", made("L", created="yesterday")),
     "several labels": row("x", made("L1"), made("L2")),
 }
-NAMELESS = {
+NAMELESS: dict[str, Any] = {
     "not JSON": None,
     "no data_row": {"projects": {"p": {"labels": []}}},
     "data_row is text": {**row("x"), "data_row": "x"},
@@ -286,7 +291,7 @@ def test_the_ontology_is_derived_without_one() -> None:
 
 def test_the_ontology_of_another_project_is_refused() -> None:
     other = Ontology((Tool("s-x", "rectangle", "Boat"),))
-    with pytest.raises(ConfigError, match="source.ontology.*'Car'"):
+    with pytest.raises(ConfigError, match=r"source\.ontology.*'Car'"):
         read(row("a", made("L")), given=other)
     assert ids(read(row("a"), given=other)) == ["a"]
 
@@ -323,7 +328,7 @@ def test_changed_labels_leave_the_media_alone(changed: Any) -> None:
 
 
 @pytest.mark.parametrize("frames", [All(), Range(start=0)])
-def test_changed_labels_leave_media_alone_whose_frame_count_is_not_declared(frames: FrameSelection) -> None:
+def test_changed_labels_leave_media_alone_whose_frame_count_is_not_declared(frames: Any) -> None:
     media = {key: value for key, value in VIDEO.items() if key != "frame_count"}
     longer = made("L", frames={"1": {"objects": {"f1": box()}}, "4": {"objects": {"f1": box()}}})
     before, after = (one(row("a", label, media=media), frames=frames) for label in (made("L"), longer))
@@ -333,7 +338,11 @@ def test_changed_labels_leave_media_alone_whose_frame_count_is_not_declared(fram
 
 @pytest.mark.parametrize(
     "changed",
-    [row("a", row_data="https://h/b.mp4"), row("a", media={**VIDEO, "width": 9}), row("a", media={**VIDEO, "frame_count": 6})],
+    [
+        row("a", row_data="https://h/b.mp4"),
+        row("a", media={**VIDEO, "width": 9}),
+        row("a", media={**VIDEO, "frame_count": 6}),
+    ],
     ids=["address", "size", "frames"],
 )
 def test_changed_media(changed: Any) -> None:

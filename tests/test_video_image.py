@@ -101,7 +101,7 @@ def test_only_wanted_frames_come(clips: Path) -> None:
 
 def test_frames_are_rgb(clips: Path) -> None:
     (frame,) = opened(clips / "whole.mp4").frames(np.array([2]))
-    assert (frame.pixels().dtype, frame.pixels().shape) == (np.uint8, (HEIGHT, WIDTH, 3))
+    assert (str(frame.pixels().dtype), frame.pixels().shape) == ("uint8", (HEIGHT, WIDTH, 3))
     assert frame.encoded is None
 
 
@@ -157,8 +157,14 @@ def test_by_count_a_missing_frame_is_a_mismatch(clips: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "words"), [({"frames": 3}, "6.*3"), ({"rate": 3.0}, "6.*3"), ({"rate": None}, "frame_rate"), ({"frames": None}, "frame_count")]
-)  # fmt: skip
+    ("wrong", "words"),
+    [
+        ({"frames": 3}, "6.*3"),
+        ({"rate": 3.0}, "6.*3"),
+        ({"rate": None}, "frame_rate"),
+        ({"frames": None}, "frame_count"),
+    ],
+)
 def test_by_timestamp_what_does_not_fit_is_refused(clips: Path, wrong: dict[str, Any], words: str) -> None:
     with pytest.raises(MediaError, match=words):
         opened(clips / "whole.mp4", "timestamp", **wrong).numbers()
@@ -237,12 +243,21 @@ def read_back(data: bytes) -> tuple[str, NDArray[np.uint8]]:
 
 @pytest.mark.parametrize(
     ("mode", "format", "channels"),
-    [("RGB", "PNG", 3), ("L", "PNG", 1), ("RGBA", "PNG", 4), ("LA", "PNG", 4), ("RGB", "JPEG", 3), ("L", "JPEG", 1),
-     ("RGB", "BMP", 3), ("RGB", "WEBP", 3), ("RGB", "TIFF", 3)],
-)  # fmt: skip
+    [
+        ("RGB", "PNG", 3),
+        ("L", "PNG", 1),
+        ("RGBA", "PNG", 4),
+        ("LA", "PNG", 4),
+        ("RGB", "JPEG", 3),
+        ("L", "JPEG", 1),
+        ("RGB", "BMP", 3),
+        ("RGB", "WEBP", 3),
+        ("RGB", "TIFF", 3),
+    ],
+)
 def test_pixels_have_channels_and_8_bits(tmp_path: Path, mode: str, format: str, channels: int) -> None:
     found = pixels_of(image_file(saved(tmp_path, picture(mode), format)))
-    assert (found.dtype, found.shape) == (np.uint8, (3, 5, channels))
+    assert (str(found.dtype), found.shape) == ("uint8", (3, 5, channels))
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L"])
@@ -265,9 +280,11 @@ def test_other_formats_are_stored_without_loss_as_png(tmp_path: Path, mode: str)
     assert np.array_equal(found, np.asarray(image).reshape(3, 5, -1))
 
 
-@pytest.mark.parametrize(("mode", "channels"), [("RGB", 3), ("L", 1), ("RGBA", 3)])
-def test_png_files_are_encoded_for_jpeg(tmp_path: Path, mode: str, channels: int) -> None:
-    image = Image.new(mode, (16, 16), {"L": 90, "RGB": (200, 30, 60), "RGBA": (200, 30, 60, 255)}[mode])
+@pytest.mark.parametrize(
+    ("mode", "color", "channels"), [("RGB", (200, 30, 60), 3), ("L", 90, 1), ("RGBA", (200, 30, 60, 255), 3)]
+)
+def test_png_files_are_encoded_for_jpeg(tmp_path: Path, mode: str, color: Any, channels: int) -> None:
+    image = Image.new(mode, (16, 16), color)
     file = image_file(saved(tmp_path, image, "PNG"), 16, 16)
     format, found = read_back(cell(file, Jpeg(quality=95, subsampling="444")))
     assert (format, found.shape) == ("JPEG", (16, 16, channels))
@@ -307,6 +324,7 @@ def test_images_of_undeclared_size_are_taken(tmp_path: Path) -> None:
 
 def png_bytes(depth: int, color: int, row: bytes) -> bytes:
     """A PNG of one row of two pixels, of any depth: Pillow does not write them all."""
+
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
@@ -320,6 +338,7 @@ def lake_reads(data: bytes, format: str) -> NDArray[np.uint8]:
     state = Column("lb_meta/state", "text", key="lakebox:lb_meta/state")
     lake.arrange([state, Column("image", format, "uint8", key="lakebox:pixels")], [])
     lake.append({state.name: [""], "image": [data]})
+    lake.commit("pixels")
     (found,) = lake.read("image", np.arange(1))
     assert found is not None
     return np.asarray(found)
@@ -363,7 +382,9 @@ def test_gray_images_of_16_bits_are_refused(tmp_path: Path) -> None:
         cell(image_file(path, 2, 1), Png())
 
 
-@pytest.mark.parametrize("how", [{"progressive": True}, {"optimize": True}, {"subsampling": 0}, {"restart_marker_blocks": 1}])
+@pytest.mark.parametrize(
+    "how", [{"progressive": True}, {"optimize": True}, {"subsampling": 0}, {"restart_marker_blocks": 1}]
+)
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
 def test_jpeg_files_of_any_kind_read_back(tmp_path: Path, mode: str, how: dict[str, Any]) -> None:
     image = Image.new("RGB", (16, 16), (200, 30, 60)).convert(mode)
@@ -392,7 +413,7 @@ def test_what_is_no_image_is_refused(tmp_path: Path, data: bytes) -> None:
 
 
 def test_an_image_of_another_size_gives_both(tmp_path: Path) -> None:
-    with pytest.raises(MediaError, match="6x3.*5x3"):
+    with pytest.raises(MediaError, match=r"6x3.*5x3"):
         pixels_of(image_file(saved(tmp_path, picture(), "PNG"), 6, 3))
 
 
@@ -428,7 +449,7 @@ def test_frames_become_cells_in_order(clips: Path) -> None:
 def test_videos_as_they_are(clips: Path) -> None:
     cells = list(VideoAsIs().cells(opened(clips / "whole.mp4"), np.arange(3), map))
     assert cells == [(clips / "whole.mp4").read_bytes(), None, None]
-    with pytest.raises(MediaError, match="9.*6|6.*9"):
+    with pytest.raises(MediaError, match=r"9.*6|6.*9"):
         list(VideoAsIs().cells(opened(clips / "whole.mp4", frames=9), np.arange(3), map))
     with pytest.raises(MediaError, match="mkv"):
         list(VideoAsIs().cells(opened(clips / "cut.mkv"), np.arange(3), map))
@@ -478,5 +499,5 @@ def test_mask_pixels(image: Image.Image, color: tuple[int, int, int] | None, exp
 
 
 def test_masks_of_another_size_are_refused() -> None:
-    with pytest.raises(MaskError, match="2x1.*3x1"):
+    with pytest.raises(MaskError, match=r"2x1.*3x1"):
         mask(Image.new("L", (2, 1)))

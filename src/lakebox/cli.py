@@ -16,14 +16,16 @@ from lakebox.errors import ConfigError, LakeboxError
 OK, FAILED, MISCONFIGURED, INTERRUPTED = 0, 1, 2, 130
 
 _started = False
+_failed_jobs = 0
 
 
 @hydra.main(version_base="1.3", config_path="pkg://lakebox.conf", config_name="config")
 def _app(cfg: DictConfig) -> Any:
-    global _started
+    global _started, _failed_jobs
     _started = True
     status, outcome = _run(cfg)
     if HydraConfig.get().mode == RunMode.MULTIRUN:
+        _failed_jobs += status != OK
         return outcome
     sys.exit(status)
 
@@ -67,3 +69,5 @@ def main() -> None:
         if error.code == FAILED and not _started:
             sys.exit(MISCONFIGURED)
         raise
+    if _failed_jobs:
+        sys.exit(FAILED)

@@ -18,38 +18,23 @@ def differences(expected: Rows, actual: Rows) -> list[str]:
     for row_key in expected.keys() & actual.keys():
         wanted, given = expected[row_key], actual[row_key]
         for column in sorted(wanted.keys() ^ given.keys()):
-            found.append(
-                f"{row_key} {column!r}: {'missing' if column in wanted else 'extra'}"
-            )
+            found.append(f"{row_key} {column!r}: {'missing' if column in wanted else 'extra'}")
         for column in sorted(wanted.keys() & given.keys()):
             if not same_cell(wanted[column], given[column]):
-                found.append(
-                    f"{row_key} {column!r}: "
-                    f"expected {wanted[column]!r}, found {given[column]!r}"
-                )
+                found.append(f"{row_key} {column!r}: expected {wanted[column]!r}, found {given[column]!r}")
     return found
 
 
 def same_cell(expected: object, actual: object) -> bool:
     """Tell whether two cells are equal; JSON lists in text may differ in spacing."""
     if isinstance(expected, list):
-        return (
-            isinstance(actual, list)
-            and len(expected) == len(actual)
-            and all(map(same_cell, expected, actual))
-        )
+        return isinstance(actual, list) and len(expected) == len(actual) and all(map(same_cell, expected, actual))
     if isinstance(expected, str):
         return expected == actual or (
-            isinstance(actual, str)
-            and expected.startswith("[")
-            and _json(expected) == _json(actual) is not None
+            isinstance(actual, str) and expected.startswith("[") and _json(expected) == _json(actual) is not None
         )
     wanted, given = np.asarray(expected), np.asarray(actual)
-    return (
-        wanted.dtype == given.dtype
-        and wanted.shape == given.shape
-        and np.array_equal(wanted, given)
-    )
+    return wanted.dtype == given.dtype and wanted.shape == given.shape and np.array_equal(wanted, given)
 
 
 def _json(text: str) -> object:

@@ -103,7 +103,7 @@ class MemoryLake:
         return copies([str(key) for key in cells.get(ID, [])], states)
 
     def _asset(self, media: str, key: str, rows: NDArray[np.int64], text: str | None) -> StoredAsset:
-        state = read_state(text) if text else {"media": "", "labels": "", "rows": -1}
+        state: dict[str, Any] = read_state(text) if text else {"media": "", "labels": "", "rows": -1}
         index = int(self._now.cells[INDEX[media]][int(rows[0])])
         return StoredAsset(key, state["media"], state["labels"], rows, index, state["rows"] == len(rows))
 

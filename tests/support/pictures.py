@@ -34,9 +34,7 @@ def mask_png(pixels: np.ndarray, mode: str) -> bytes:
     return _png(grey.convert("1") if mode == "1" else grey)
 
 
-def composite_png(
-    instances: Sequence[tuple[Color, np.ndarray]], width: int, height: int, mode: str
-) -> bytes:
+def composite_png(instances: Sequence[tuple[Color, np.ndarray]], width: int, height: int, mode: str) -> bytes:
     """Return all instances of a frame in one PNG; a later one covers an earlier."""
     picture = np.zeros((height, width, len(mode)), dtype=np.uint8)
     for color, pixels in instances:

@@ -56,9 +56,7 @@ class Project:
 
 
 @st.composite
-def projects(
-    draw: Draw, media: str = "video", size: tuple[int, int] = (16, 12)
-) -> Project:
+def projects(draw: Draw, media: str = "video", size: tuple[int, int] = (16, 12)) -> Project:
     """Draw a project of videos or images; pictures are at least `size` (w, h)."""
     ontology = draw(ontologies(media))
     export = _Export(draw, media, ontology, size)
@@ -392,9 +390,7 @@ class _Label:
         nodes = {}
         for key in keys:
             # a dict by rule, a list now and then: the parser takes both
-            objects = _container(
-                frames[key]["objects"], as_dict=not self.other_container
-            )
+            objects = _container(frames[key]["objects"], as_dict=not self.other_container)
             node = {**frames[key], "objects": objects}
             nodes[str(key)] = _without_empty(node) if lean else node
         return nodes
@@ -406,10 +402,7 @@ class _Label:
             return {}
         if form == "list":
             return {key: sorted(frames) for key, frames in key_frames.items()}
-        return {
-            key: {str(f): f in frames for f in range(1, self.last + 1)}
-            for key, frames in key_frames.items()
-        }
+        return {key: {str(f): f in frames for f in range(1, self.last + 1)} for key, frames in key_frames.items()}
 
     # -------------------------------------------------------------------- nodes
 
@@ -450,9 +443,7 @@ class _Label:
         if kind in ("line", "polygon"):
             count = 3 if steady else 2 + seed % 3
             numbers = self.numbers(seed, 2 * count)
-            vertices = [
-                {"x": numbers[2 * i], "y": numbers[2 * i + 1]} for i in range(count)
-            ]
+            vertices = [{"x": numbers[2 * i], "y": numbers[2 * i + 1]} for i in range(count)]
             if kind == "polygon" and seed % 10:  # nearly always closed
                 vertices.append(dict(vertices[0]))
             return {kind: vertices}
@@ -461,10 +452,7 @@ class _Label:
     def numbers(self, seed: int, count: int) -> list[float]:
         """Return coordinates, whole or not, some a little out of the picture."""
         span = 2 * int(self.media["width"] / self.scale)
-        return [
-            (seed * (2 * index + 1) * 7 + index * 5) % span * self.scale - 2
-            for index in range(count)
-        ]
+        return [(seed * (2 * index + 1) * 7 + index * 5) % span * self.scale - 2 for index in range(count)]
 
     def mask(self, seed: int) -> Json:
         """Return a mask in this label's form; a composite is finished later."""
@@ -539,15 +527,11 @@ class _Label:
         answers = [self.answer(question, index, node, texts) for index in chosen]
         return node | {"checklist_answers": answers[::-1]}
 
-    def answer(
-        self, question: Json, index: int, parent: Json, texts: tuple[str, ...]
-    ) -> Json:
+    def answer(self, question: Json, index: int, parent: Json, texts: tuple[str, ...]) -> Json:
         """Draw a chosen option."""
         option = question["options"][index]
         feature_id = _answer_id(parent["feature_id"], index)
-        node = self.node(
-            feature_id, option["featureSchemaId"], option["label"], option["value"]
-        )
+        node = self.node(feature_id, option["featureSchemaId"], option["label"], option["value"])
         node["classifications"] = [
             self.answered(child, f"{feature_id}.q{position}", texts)
             for position, child in enumerate(option.get("options", []))

@@ -48,9 +48,7 @@ def expected_cells(
             row_key = f"{data_row['data_row']['id']}:{frame - 1}"
             cells = meta_cells(data_row, label, project_id, frame)
             for group in grouped_tools(ontology, groups):
-                cells |= group_cells(
-                    group, groups, ontology, timeline, data_row, frame, read_mask
-                )
+                cells |= group_cells(group, groups, ontology, timeline, data_row, frame, read_mask)
             cells |= classification_cells(ontology, timeline, frame)
             if with_relationships and not is_video(data_row):
                 cells["relationships"] = relationships_text(annotations)
@@ -58,9 +56,7 @@ def expected_cells(
     return rows
 
 
-def expected_class_names(
-    ontology: Json, groups: Mapping[str, str] = {}
-) -> dict[str, list[str]]:
+def expected_class_names(ontology: Json, groups: Mapping[str, str] = {}) -> dict[str, list[str]]:
     """Return column -> class names, for every column that holds class indexes."""
     names: dict[str, list[str]] = {}
     for group in grouped_tools(ontology, groups):
@@ -127,9 +123,7 @@ def created_at(label: Json) -> datetime:
 # ------------------------------------------------------------------------- § meta
 
 
-def meta_cells(
-    data_row: Json, label: Json | None, project_id: str, frame: int
-) -> dict[str, object]:
+def meta_cells(data_row: Json, label: Json | None, project_id: str, frame: int) -> dict[str, object]:
     """Return the lb_meta cells of one row. Missing text is ""."""
     row = data_row["data_row"]
     media = data_row["media_attributes"]
@@ -148,9 +142,7 @@ def meta_cells(
         "lb_meta/dataset_id": row.get("details", {}).get("dataset_id", ""),
         "lb_meta/dataset_name": row.get("details", {}).get("dataset_name", ""),
         "lb_meta/project_name": project.get("name", ""),
-        "lb_meta/ontology_id": project.get("project_details", {}).get(
-            "ontology_id", ""
-        ),
+        "lb_meta/ontology_id": project.get("project_details", {}).get("ontology_id", ""),
         "lb_meta/width": np.int32(media["width"]),
         "lb_meta/height": np.int32(media["height"]),
     }
@@ -200,9 +192,7 @@ def geometry_column(group: list[Json], groups: Mapping[str, str]) -> str:
     return name
 
 
-def nested_columns(
-    group: list[Json], groups: Mapping[str, str]
-) -> list[tuple[str, Json]]:
+def nested_columns(group: list[Json], groups: Mapping[str, str]) -> list[tuple[str, Json]]:
     """Return (column, question) of all questions nested in a group's tools."""
     found = []
     for tool in group:
@@ -225,9 +215,7 @@ def question_columns(questions: list[Json], prefix: str) -> list[tuple[str, Json
 # --------------------------------------------------------------------- § matching
 
 
-def position(
-    definitions: list[Json], node: Json, keys: Sequence[tuple[str, str]]
-) -> int | None:
+def position(definitions: list[Json], node: Json, keys: Sequence[tuple[str, str]]) -> int | None:
     """Return the index of a node's definition, trying the keys one after another."""
     for key_in_export, key_in_ontology in keys:
         for index, definition in enumerate(definitions):
@@ -277,9 +265,7 @@ def spelled_classifications(timeline: Json, frame: int) -> list[Json]:
     return list(spelled.get("classifications", []))
 
 
-def knots_of(
-    timeline: Json, spelled: Callable[[Json, int], list[Json]]
-) -> dict[str, dict[int, Json]]:
+def knots_of(timeline: Json, spelled: Callable[[Json, int], list[Json]]) -> dict[str, dict[int, Json]]:
     """Return feature_id -> frame -> node as spelled out, in feature_id order.
 
     Frames at or after the end of the video are knots like all others; they are
@@ -292,9 +278,7 @@ def knots_of(
     return dict(sorted(knots.items()))
 
 
-def frames_in_force(
-    knots: dict[int, Json], segments: list[list[int]], frame: int
-) -> tuple[int, int | None] | None:
+def frames_in_force(knots: dict[int, Json], segments: list[list[int]], frame: int) -> tuple[int, int | None] | None:
     """Return the knot that gives the value, and the knot it moves towards if any.
 
     None: the feature is absent.
@@ -416,9 +400,7 @@ def group_cells(
         if tool is None or tool not in group:
             continue
         kind = tool["tool"]
-        shapes.append(
-            geometry_between(kind, knots, first, second, frame, data_row, read_mask)
-        )
+        shapes.append(geometry_between(kind, knots, first, second, frame, data_row, read_mask))
         tracks.append(track_number(feature_id))
         keyframes.append(int(is_keyframe(timeline, feature_id, frame, frame in knots)))
         classes.append(group.index(tool))
@@ -472,9 +454,7 @@ def answers_of(node: Json) -> list[Json]:
     return list(node.get("checklist_answers") or [])
 
 
-def answered_columns(
-    answered: list[Answered], questions: list[Json], prefix: str
-) -> list[tuple[str, Json, Answered]]:
+def answered_columns(answered: list[Answered], questions: list[Json], prefix: str) -> list[tuple[str, Json, Answered]]:
     """Return (column, question, answered node), also for nodes under answers."""
     found = []
     for node, answers in answered:
@@ -496,9 +476,7 @@ def answered_columns(
     return found
 
 
-def nested_cell(
-    column: str, question: Json, objects: list[list[tuple[str, Json, Answered]]]
-) -> object:
+def nested_cell(column: str, question: Json, objects: list[list[tuple[str, Json, Answered]]]) -> object:
     """Return the cell of a nested question: one entry per object."""
     radio: list[int] = []
     checklist: list[list[int]] = []
@@ -534,9 +512,7 @@ def text_content(node: Json) -> str | None:
 # ------------------------------------------------------------------ § frame-level
 
 
-def classification_cells(
-    ontology: Json, timeline: Json, frame: int
-) -> dict[str, object]:
+def classification_cells(ontology: Json, timeline: Json, frame: int) -> dict[str, object]:
     """Return the cells of frame-level and global questions on one frame."""
     # "Global ones (annotations.classifications): every frame of the data row"
     nodes = timeline.get("classifications", [])
@@ -551,9 +527,7 @@ def classification_cells(
     return cells
 
 
-def frame_level(
-    feature_id: str, knots: dict[int, Json], timeline: Json, frame: int
-) -> list[Answered]:
+def frame_level(feature_id: str, knots: dict[int, Json], timeline: Json, frame: int) -> list[Answered]:
     """Return what one frame-level classification answers on one frame."""
     segments = timeline.get("segments", {})
     if feature_id in segments:  # "same rule as objects (hold, never linear)"
@@ -596,9 +570,7 @@ def answer_near(answer_id: str, knots: dict[int, Json], frame: int) -> Json:
     return having[max(before) if before else min(having)]
 
 
-def frame_cell(
-    column: str, question: Json, answered: list[tuple[str, Json, Answered]]
-) -> object:
+def frame_cell(column: str, question: Json, answered: list[tuple[str, Json, Answered]]) -> object:
     """Return the cell of one frame-level or global question."""
     chosen: set[int] = set()
     texts: list[tuple[str, str]] = []

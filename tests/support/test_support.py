@@ -37,9 +37,7 @@ def radio(name: str, *options: Json | str, scope: str | None = None) -> Json:
         "instructions": name,
         "name": name.lower(),
         "featureSchemaId": f"s-{name}",
-        "options": [
-            option if isinstance(option, dict) else o(option) for option in options
-        ],
+        "options": [option if isinstance(option, dict) else o(option) for option in options],
     }
     return question | ({} if scope is None else {"scope": scope})
 
@@ -92,16 +90,12 @@ def typed(question: str, content: str, fid: str = "q") -> Json:
     return {"feature_id": fid, "name": question, "text_answer": {"content": content}}
 
 
-def export_row(
-    annotations: Json | None, frames: int | None = None, **label: Any
-) -> Json:
+def export_row(annotations: Json | None, frames: int | None = None, **label: Any) -> Json:
     """Return a data row of 4x3 pixels with one label: an image, or a video."""
     media: Json = {"width": 4, "height": 3}
     if frames is not None:
         media |= {"frame_rate": 25, "frame_count": frames}
-    labels = (
-        [] if annotations is None else [{"id": "L", "annotations": annotations} | label]
-    )
+    labels = [] if annotations is None else [{"id": "L", "annotations": annotations} | label]
     return {
         "data_row": {"id": "d", "row_data": "media/d.mp4"},
         "media_attributes": media,
@@ -116,8 +110,7 @@ def tracks(
 ) -> Json:
     """Return a video label's annotations, of objects by frame."""
     nodes = {
-        str(frame): {"objects": {node["feature_id"]: node for node in objects}}
-        for frame, objects in frames.items()
+        str(frame): {"objects": {node["feature_id"]: node for node in objects}} for frame, objects in frames.items()
     }
     return {"frames": nodes, "segments": segments or {}} | more
 
@@ -188,9 +181,7 @@ def test_linear_between_knots_of_a_segment() -> None:
 
 
 def test_linear_is_float64_cast_to_float32_at_the_end() -> None:
-    row = export_row(
-        tracks({1: [box("a", 0.1)], 4: [box("a", 1.1)]}, {"a": [[1, 4]]}), 2
-    )
+    row = export_row(tracks({1: [box("a", 0.1)], 4: [box("a", 1.1)]}, {"a": [[1, 4]]}), 2)
     assert lefts(row) == [[float(np.float32(0.1))], [float(np.float32(0.1 + 1.0 / 3))]]
 
 
@@ -312,10 +303,7 @@ def test_line_holds_when_vertex_counts_differ() -> None:
 
 def test_point_moves_and_its_empty_cell_is_typed() -> None:
     ontology = {"tools": [{"tool": "point", "name": "dot"}]}
-    nodes = [
-        {"feature_id": "a", "name": "dot", "point": {"x": x, "y": y}}
-        for x, y in ((1, 1), (2, 5))
-    ]
+    nodes = [{"feature_id": "a", "name": "dot", "point": {"x": x, "y": y}} for x, y in ((1, 1), (2, 5))]
     row = export_row(tracks({1: [nodes[0]], 3: [nodes[1]]}, {"a": [[1, 3]]}), 4)
     cells = column("dot", row, ontology)
     assert lists(cells) == [[[1, 1]], [[1.5, 3]], [[2, 5]], []]
@@ -381,18 +369,12 @@ BUS = {"tool": "rectangle", "name": "bus", "featureSchemaId": "s-bus"}
         (
             [RICH, BUS],
             {},
-            (
-                "car/car car/car_tracks car/car_keyframes car/Color car/Color/Shade "
-                "bus bus_tracks bus_keyframes"
-            ),
+            ("car/car car/car_tracks car/car_keyframes car/Color car/Color/Shade bus bus_tracks bus_keyframes"),
         ),
         (
             [BUS, RICH],
             {"rectangle": "boxes"},
-            (
-                "boxes/boxes boxes/boxes_tracks boxes/boxes_keyframes "
-                "boxes/boxes_labels boxes/Color boxes/Color/Shade"
-            ),
+            ("boxes/boxes boxes/boxes_tracks boxes/boxes_keyframes boxes/boxes_labels boxes/Color boxes/Color/Shade"),
         ),
         (
             [BUS, BOX],
@@ -402,18 +384,13 @@ BUS = {"tool": "rectangle", "name": "bus", "featureSchemaId": "s-bus"}
         (
             [BUS, BOX],  # the tool's name goes before its kind
             {"bus": "big", "rectangle": "boxes"},
-            (
-                "big big_tracks big_keyframes big_labels "
-                "boxes boxes_tracks boxes_keyframes boxes_labels"
-            ),
+            ("big big_tracks big_keyframes big_labels boxes boxes_tracks boxes_keyframes boxes_labels"),
         ),
     ],
 )
 def test_names(tools: list[Json], groups: dict[str, str], names: str) -> None:
     ontology = {"tools": tools, "classifications": [radio("Day", o("No", text("Why")))]}
-    (cells,) = expected_cells(
-        [export_row(None)], ontology, project_id="p", groups=groups, read_mask=no_mask
-    ).values()
+    (cells,) = expected_cells([export_row(None)], ontology, project_id="p", groups=groups, read_mask=no_mask).values()
     found = {name for name in cells if not name.startswith("lb_meta/")}
     assert found == {*names.split(), "Day", "Day/Why"}
 
@@ -531,8 +508,7 @@ def test_frame_level_radio_keyed_by_its_answers() -> None:
 def test_children_of_a_covering_answer_are_of_its_last_knot_else_its_next() -> None:
     node = {"feature_id": "q", "name": "Sky"}
     frames = {
-        frame: [node | {"radio_answer": a("Clear", typed("Why", why), fid="a0")}]
-        for frame, why in ((2, "x"), (4, "y"))
+        frame: [node | {"radio_answer": a("Clear", typed("Why", why), fid="a0")}] for frame, why in ((2, "x"), (4, "y"))
     }
     row = export_row(questions(frames, {"a0": [[1, 3], [4, 5]]}), 6)
     assert column("Sky/Why", row, WEATHER) == ["x", "x", "x", "y", "y", ""]
@@ -577,8 +553,7 @@ def labelled(*labels: Json) -> Json:
     """Return an image with these labels; label i has one car at left i."""
     row = export_row(None)
     row["projects"]["p"]["labels"] = [
-        {"id": f"L{i}", "annotations": {"objects": [box("a", i)]}} | label
-        for i, label in enumerate(labels)
+        {"id": f"L{i}", "annotations": {"objects": [box("a", i)]}} | label for i, label in enumerate(labels)
     ]
     return row
 
@@ -654,18 +629,14 @@ def test_meta_of_a_video() -> None:
         "lb_meta/frame_number": 2,
         "lb_meta/current_frame_name": "Straße 7_000002",
     }
-    numbers = {
-        name: cell.dtype for name, cell in cells.items() if hasattr(cell, "dtype")
-    }
+    numbers = {name: cell.dtype for name, cell in cells.items() if hasattr(cell, "dtype")}
     assert numbers.pop("lb_meta/frame_rate") == np.float64
     assert set(numbers.values()) == {np.dtype(np.int32)}
     assert len(numbers) == 4
 
 
 def test_meta_of_an_image() -> None:
-    (cells,) = expected_cells(
-        [export_row(None)], {}, project_id="p", read_mask=no_mask
-    ).values()
+    (cells,) = expected_cells([export_row(None)], {}, project_id="p", read_mask=no_mask).values()
     assert cells["lb_meta/image_name"] == "d"  # the stem of row_data
     assert not {"lb_meta/video_name", "lb_meta/frame_number"} & cells.keys()
 
@@ -881,9 +852,7 @@ def through_jpeg(image: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize(("width", "height"), [(64, 48), (160, 96), (640, 360)])
 def test_numbers_survive_h264_and_jpeg(width: int, height: int, tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
-    write_video(
-        path, 300, width, height, Fraction(30000, 1001), start=65_000, video=4095
-    )
+    write_video(path, 300, width, height, Fraction(30000, 1001), start=65_000, video=4095)
     images = decoded(path)
     numbers = [read_number(through_jpeg(image)) for image in images]
     assert numbers == [(4095, 65_000 + index) for index in range(300)]

@@ -249,19 +249,20 @@ def data_row(clip: Clip, project: str = PROJECT) -> Json:
 # A project in a folder.
 
 
-def write_files(folder: Path, clip: Clip) -> None:
+def write_files(folder: Path, clip: Clip, media: bool = True) -> None:
     """The clip's video and masks."""
-    write_clip(folder / clip.url, clip)
+    if media:
+        write_clip(folder / clip.url, clip)
     for frame in ROAD_FRAMES:
         write_mask(folder / mask_url(clip.number, frame), road_mask(clip.number, frame))
 
 
-def write_project(folder: Path, clips: Iterable[Clip] = CLIPS) -> Path:
+def write_project(folder: Path, clips: Iterable[Clip] = CLIPS, media: bool = True) -> Path:
     """Everything of a project: export.ndjson, ontology.json, media and masks."""
     folder.mkdir(parents=True, exist_ok=True)
     clips = list(clips)
     for clip in clips:
-        write_files(folder, clip)
+        write_files(folder, clip, media)
     write_rows(folder, [data_row(clip) for clip in clips])
     (folder / "ontology.json").write_text(json.dumps(ontology()), encoding="utf-8")
     return folder

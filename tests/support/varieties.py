@@ -56,15 +56,7 @@ def _of_groups(project: Project) -> Iterator[str]:
     tools = project.ontology["tools"]
     by_name = any(tool["name"] in project.groups for tool in tools)
     by_kind = any(tool["tool"] in project.groups for tool in tools)
-    yield "grouped by " + (
-        "both"
-        if by_name and by_kind
-        else "name"
-        if by_name
-        else "kind"
-        if by_kind
-        else "none"
-    )
+    yield "grouped by " + ("both" if by_name and by_kind else "name" if by_name else "kind" if by_kind else "none")
     names = [project.groups.get(tool["tool"]) for tool in tools]
     if any(name and names.count(name) > 1 for name in names):
         yield "several tools in a group"
@@ -91,9 +83,7 @@ def _of_row(row: Json, project_id: str) -> Iterator[str]:
 
 def _of_dates(labels: list[Json]) -> Iterator[str]:
     dates = [label.get("label_details", {}).get("created_at") for label in labels]
-    skipped = [
-        label.get("performance_details", {}).get("skipped", False) for label in labels
-    ]
+    skipped = [label.get("performance_details", {}).get("skipped", False) for label in labels]
     if len(labels) > 1:
         dated = len(labels) - dates.count(None)
         yield "consensus " + {0: "undated", len(labels): "dated"}.get(dated, "mixed")
@@ -215,9 +205,7 @@ def _spelled_ids(features: list[dict[int, Json]]) -> set[str]:
     return found
 
 
-def _of_track(
-    knots: dict[int, Json], segments: list[list[int]] | None
-) -> Iterator[str]:
+def _of_track(knots: dict[int, Json], segments: list[list[int]] | None) -> Iterator[str]:
     some = next(iter(knots.values()))
     for field in ("polygon", "line"):
         if len({len(node[field]) for node in knots.values() if field in node}) > 1:
@@ -235,9 +223,7 @@ def _of_track(
             yield f"{some['annotation_kind']} between knots"
 
 
-def _of_segments(
-    knots: dict[int, Json], segments: list[list[int]], what: str
-) -> Iterator[str]:
+def _of_segments(knots: dict[int, Json], segments: list[list[int]], what: str) -> Iterator[str]:
     if len(segments) > 1:
         yield f"{what} with several segments"
     for (_, end), (start, _) in pairwise(segments):
@@ -257,9 +243,7 @@ def _of_segments(
         yield f"{what}: knot outside segments"
 
 
-def _of_frame_level(
-    feature_id: str, knots: dict[int, Json], segments: dict[str, list[list[int]]]
-) -> Iterator[str]:
+def _of_frame_level(feature_id: str, knots: dict[int, Json], segments: dict[str, list[list[int]]]) -> Iterator[str]:
     if feature_id in segments:
         yield "frame-level keyed by question"
         yield from _of_segments(knots, segments[feature_id], "question")

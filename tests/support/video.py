@@ -52,9 +52,7 @@ def write_video(
         container.mux(stream.encode(None))
 
 
-def write_image(
-    path: Path | str, width: int, height: int, video: int = 0, frame: int = 0
-) -> None:
+def write_image(path: Path | str, width: int, height: int, video: int = 0, frame: int = 0) -> None:
     """Write a numbered JPEG (quality 90) or PNG, by the suffix of the path."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     picture = Image.fromarray(numbered(width, height, video=video, frame=frame))

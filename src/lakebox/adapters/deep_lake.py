@@ -3,8 +3,10 @@ because Deep Lake stores anything else as garbage without an error."""
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -90,12 +92,13 @@ def _refuse_version(path: str) -> None:
 
 
 def _folder(path: str) -> Path:
-    _refuse_version(path)
     if "://" in path and not path.startswith("file://"):
         raise ConfigError(
             f"path: {path!r} is no folder, but storage=local keeps datasets in folders; change one of them"
         )
-    return Path(path.removeprefix("file://")).expanduser().absolute()
+    folder = Path(path.removeprefix("file://")).expanduser().absolute()
+    _refuse_version(str(folder))  # the whole of it: a folder above may hold the sign
+    return folder
 
 
 def _in_memory(path: str) -> str:
@@ -124,12 +127,27 @@ def _open(address: str, path: str) -> DeepLake:
     return lake
 
 
+@dataclass(slots=True)
+class _Waiting:
+    """Whether a dataset has changes that no commit holds."""
+
+    changes: bool = False
+
+
+def _discard(dataset: Any, waiting: _Waiting) -> None:
+    """Deep Lake commits what waits when a handle goes away; half a run must not become a version like that."""
+    if waiting.changes:
+        dataset.rollback()
+
+
 class DeepLake:
-    """One open dataset."""
+    """One open dataset. What is not committed is gone with it."""
 
     def __init__(self, dataset: Any, path: str) -> None:
         self._dataset = dataset
         self._path = path
+        self._waiting = _Waiting()
+        weakref.finalize(self, _discard, dataset, self._waiting)
 
     def refuse_others(self) -> None:
         """Never write into a dataset that somebody else made.
@@ -177,14 +195,17 @@ class DeepLake:
         """Keep `labelbox_meta` where upstream keeps it, in the dataset's metadata, which has no versions; what plans
         need of it is kept beside the state, which has."""
         if dict(self._dataset.metadata).get(_LABELBOX) != facts:
+            self._waiting.changes = True
             self._dataset.metadata[_LABELBOX] = dict(facts)
         metadata = self._dataset[STATE].metadata
         if dict(metadata).get(_PROJECT) != facts["project_id"]:
+            self._waiting.changes = True
             metadata[_PROJECT] = facts["project_id"]
 
     def arrange(self, columns: Sequence[Column], remove: Sequence[str]) -> bool:
         """Remove columns, add missing ones, bring class names up to date. Whether anything changed."""
         changed = bool(remove)
+        self._waiting.changes |= changed
         with _translated(f"path {self._path}: changing columns"):
             for name in remove:
                 self._dataset.remove_column(name)
@@ -199,6 +220,7 @@ class DeepLake:
         metadata = self._dataset[column.name].metadata
         if dict(metadata).get(_DESCRIPTION) == column.described():
             return False
+        self._waiting.changes = True
         metadata[_DESCRIPTION] = column.described()
         if column.classes is not None:
             metadata["class_names"] = [item.name for item in column.classes]
@@ -213,6 +235,7 @@ class DeepLake:
             if column.name not in batch:
                 own = types_.get(column.name)
                 batch[column.name] = _empty(own, rows) if own else _filler(str(column.dtype), rows)
+        self._waiting.changes = True
         with _translated(f"path {self._path}: appending {rows} rows"):
             self._dataset.append(batch)
 
@@ -224,6 +247,7 @@ class DeepLake:
     def update(self, rows: NDArray[np.int64], cells: Cells) -> None:
         """Overwrite cells, by contiguous slices: setting them one by one costs a hundred times as much."""
         types_ = {column.name: column for column in self._described()}
+        self._waiting.changes = True
         with _translated(f"path {self._path}: updating {len(rows)} rows"):
             for name, values in cells.items():
                 for start, stop in _runs(rows):
@@ -236,10 +260,13 @@ class DeepLake:
             found: list[Any] = []
             for start, stop in _runs(rows):
                 found += list(self._dataset[column][int(rows[start]) : int(rows[stop - 1]) + 1])
+        if any(own.name == column and own.type == "text" for own in self._described()):
+            return ["" if text is None else text for text in found]
         return found
 
     def delete(self, rows: NDArray[np.int64]) -> None:
         """Remove rows, the last one first so that the numbers of the others hold."""
+        self._waiting.changes = True
         with _translated(f"path {self._path}: removing {len(rows)} rows"):
             for row in sorted(rows.tolist(), reverse=True):
                 self._dataset.delete(row)
@@ -250,6 +277,7 @@ class DeepLake:
         Raises:
             LakeError: it failed. The handle is of no use then (the next commit would hang): open the dataset again.
         """
+        self._waiting.changes = False  # also after a failure: rolling back a handle whose commit failed hangs
         with _translated(f"path {self._path}: the commit failed; what earlier commits wrote is safe, run again"):
             self._dataset.commit(message)
 

@@ -64,6 +64,8 @@ class ExportFile(BaseModel):
         weakref.finalize(self, spool.close)
         self._lines[:] = [spool]
         with self._opened() as file:
+            if file.read(len(_BOM)) != _BOM:
+                file.seek(0)
             number, items = 0, ijson.items(file, "item", use_float=True)
             while True:
                 number += 1
@@ -80,7 +82,11 @@ class ExportFile(BaseModel):
                 yield _row(position, number, item)
 
     def row(self, position: int) -> Mapping[str, Any]:
-        """Read a data row again."""
+        """Read a data row again.
+
+        Raises:
+            SourceError: the export is not what it was when `rows` read it.
+        """
         if self._lines:
             with self._turn:  # one file position, many threads
                 self._lines[0].seek(position)
@@ -89,7 +95,10 @@ class ExportFile(BaseModel):
             with self._opened() as file:
                 file.seek(position)
                 line = file.readline()
-        row: Mapping[str, Any] = orjson.loads(line.removeprefix(_BOM))
+        try:
+            row: Mapping[str, Any] = orjson.loads(line.removeprefix(_BOM))
+        except orjson.JSONDecodeError as error:
+            raise SourceError(f"export {self.export}: changed while it was read; run again") from error
         return row
 
     def ontology(self) -> Mapping[str, Any] | None:

@@ -32,7 +32,9 @@ class FileFetcher:
         self._timeout = timeout
         self._attempts = attempts
         self._session = requests.Session()
-        again = Retry(attempts, connect=2, backoff_factor=0.3, status_forcelist=(429, 500, 502, 503, 504))
+        again = Retry(
+            attempts, connect=2, backoff_factor=0.3, status_forcelist=(429, 500, 502, 503, 504), raise_on_status=False
+        )
         adapter = HTTPAdapter(pool_connections=connections, pool_maxsize=connections, max_retries=again)
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, adapter)
@@ -87,9 +89,7 @@ class FileFetcher:
         file.truncate()
         with self._session.get(request.url, headers=request.headers, timeout=self._timeout, stream=True) as response:
             if not response.ok:
-                raise FetchError(
-                    f"{unsigned(request.url)}: the server answered {response.status_code} {response.reason}"
-                )
+                raise FetchError(f"{unsigned(request.url)}: the server answered {response.status_code}")
             for chunk in response.iter_content(_CHUNK):
                 file.write(chunk)
 

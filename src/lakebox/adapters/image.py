@@ -16,6 +16,7 @@ from lakebox.core.ports import Frame
 from lakebox.errors import MaskError, MediaError
 
 _ORIENTATION = 0x0112  # EXIF tag
+_PNG_DEPTH = 24  # where a PNG file says how many bits a channel has
 _BROKEN = (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 _FORMATS = {"JPEG": "jpg", "PNG": "png"}
 _PLAIN_MODES = {"jpg": ("RGB", "L"), "png": ("RGB", "RGBA", "L")}
@@ -55,11 +56,11 @@ class ImageFile:
             raise MediaError(f"not a readable image: {error}") from error
         kind = _FORMATS.get(picture.format or "", "")
         upright = self._upright(picture)
-        if upright.mode.startswith(("I", "F")):
-            raise MediaError(
-                f"images of mode {upright.mode} (more than 8 bits per channel) are not supported; convert it to 8 bits"
-            )
-        as_is = upright is picture and picture.mode in _PLAIN_MODES.get(kind, ())
+        depth = data[_PNG_DEPTH] if kind == "png" else 8
+        if depth > 8 or upright.mode.startswith(("I", "F")):
+            raise MediaError("images of more than 8 bits per channel are not supported; convert it to 8 bits")
+        plain = picture.mode in _PLAIN_MODES.get(kind, ()) and depth == 8 and "transparency" not in picture.info
+        as_is = plain and upright is picture
         yield Frame(0, partial(_pixels, upright), data if as_is else None, kind if as_is else "")
 
     def _upright(self, picture: Image.Image) -> Image.Image:

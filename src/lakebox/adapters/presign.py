@@ -48,5 +48,7 @@ class LabelboxKey(BaseModel):
     def _trusted(self, url: str) -> bool:
         parts = urlsplit(url)
         host = parts.hostname or ""
+        if "\\" in url or "@" in parts.netloc:  # readers of such addresses do not agree on the host
+            return False
         own = parts.scheme == "https" and host.startswith("api.") and host.endswith(".labelbox.com")
         return own or host in self.hosts

@@ -71,14 +71,17 @@ class VideoFile:
             return np.sort(np.array(stamps, np.float64)) * float(stream.time_base or 1)
 
     def check(self) -> None:
-        """Check size, frame rate and number of frames against the export without decoding.
+        """Check size, frame rate and number of frames against the export, decoding the first frame only.
 
         Raises:
             MediaError: with both numbers.
         """
-        with _opened(self.path) as (_, stream):
+        with _opened(self.path) as (container, stream):
             self._check_stream(stream)
-            self._check_size(stream.width, stream.height)
+            try:
+                self._check_size(*_upright_size(next(container.decode(stream))))
+            except (av.FFmpegError, StopIteration) as error:
+                raise MediaError("not a readable video: its first frame cannot be decoded") from error
         if self._match == "count":
             self._check_count(len(self._times()))
 

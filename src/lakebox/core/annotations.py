@@ -199,7 +199,7 @@ def _answer(node: Json) -> Answer:
     content: str | None = None
     picked: tuple[Picked, ...]
     if text is not None:
-        kind, picked, content = "text", (), _text(text.get("content"))
+        kind, picked, content = "text", _below_text(text), _text(text.get("content"))
     elif checklist is not None or "checklist_answers" in node:
         kind, picked = "checklist", tuple(_picked(item) for item in checklist or ())
     elif radio is not None or "radio_answer" in node:
@@ -217,6 +217,12 @@ def _answer(node: Json) -> Answer:
         picked=picked,
         text=content,
     )
+
+
+def _below_text(node: Json) -> tuple[Picked, ...]:
+    """Labelbox allows questions below a text answer, too; they are read as if the text were its one option."""
+    answers = tuple(_answer(child) for child in node.get("classifications") or ())
+    return (Picked("", "text", "text", "", answers),) if answers else ()
 
 
 def _picked(node: Json) -> Picked:

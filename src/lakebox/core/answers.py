@@ -44,6 +44,9 @@ class Reader:
                 continue
             if question.kind == "text":
                 found[column.key] = _texts(found.get(column.key), answer.text)
+                for below in answer.picked:
+                    option = find_option(question.options, below)
+                    self._walk(column.key, option.questions if option else (), below.answers, found)
                 continue
             indexes = set(found.get(column.key, ()))
             for picked in answer.picked:

@@ -13,15 +13,22 @@ from lakebox.core.model import Label, Media
 
 Frames = NDArray[np.int64]
 
+_BEYOND = 1 << 40  # more frames than any video has
+
 
 @runtime_checkable
 class FrameSelection(Protocol):
     """Chooses frames. `match` says how decoded frames are numbered: by `count`, or by `timestamp`."""
 
-    match: Literal["count", "timestamp"]
+    @property
+    def match(self) -> Literal["count", "timestamp"]:
+        """How decoded frames are numbered."""
 
     def select(self, total: int, media: Media, label: Label | None) -> Frames:
         """0-based frame numbers, ascending, out of `total`."""
+
+    def fingerprint(self, media: Media, label: Label | None) -> object:
+        """JSON-like: changes when other frames become rows."""
 
 
 class _Selection(BaseModel):
@@ -33,13 +40,17 @@ class _Selection(BaseModel):
         " timestamp: a decoded frame is the one its time stamp says at the declared frame rate",
     )
 
+    def select(self, total: int, media: Media, label: Label | None) -> Frames:
+        """All frames."""
+        return np.arange(total)
+
+    def fingerprint(self, media: Media, label: Label | None) -> object:
+        """The selection, and its frames where the export says how many there are."""
+        return [repr(self), None if media.frames is None else self.select(media.frames, media, label).tolist()]
+
 
 class All(_Selection):
     """Every frame."""
-
-    def select(self, total: int, media: Media, label: Label | None) -> Frames:
-        """0 to total - 1."""
-        return np.arange(total)
 
 
 class Every(_Selection):
@@ -69,6 +80,10 @@ class Annotated(_Selection):
     def select(self, total: int, media: Media, label: Label | None) -> Frames:
         """The frames that an object or an answer of the label is present on."""
         return frames_with_annotations(label, total)
+
+    def fingerprint(self, media: Media, label: Label | None) -> object:
+        """The annotated frames, also where the number of frames is not declared."""
+        return [repr(self), frames_with_annotations(label, media.frames or _BEYOND).tolist()]
 
 
 class Range(_Selection):

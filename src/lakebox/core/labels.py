@@ -15,7 +15,9 @@ from lakebox.errors import RowError
 class LabelPolicy(Protocol):
     """Chooses one label, or none. `statuses` limits the choice to data rows in these workflow states."""
 
-    statuses: list[str]
+    @property
+    def statuses(self) -> list[str]:
+        """Workflow states whose labels count; empty: all."""
 
     def choose(self, labels: Sequence[LabelHead]) -> LabelHead | None:
         """The label that counts; the data row is unlabelled without one. `labels` come in the export's order."""

@@ -254,11 +254,9 @@ def _asset(
 
 def _media_stamp(url: str, media: Media, reading: Reading, label: Label | None) -> str:
     """Names address, declared facts, frame selection and pixel format; empty if no frame is selected."""
-    total = media.frames or 1 + max((int(track.frames.max()) for track in (label.tracks if label else ())), default=0)
-    rows = reading.frames.select(total, media, label)
-    if not len(rows):
+    if media.frames is not None and not len(reading.frames.select(media.frames, media, label)):
         return ""
-    return digest([unsigned(url), _said(media), repr(reading.frames), rows.tolist(), reading.recipe])
+    return digest([unsigned(url), _said(media), reading.frames.fingerprint(media, label), reading.recipe])
 
 
 def _said(value: Any) -> list[Any]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -22,7 +25,9 @@ from lakebox.core.model import Asset, Label
 from lakebox.core.ports import Executor, Masks, OpenMedia, Pixels, Presigner, Source, Tools
 from lakebox.core.scan import choose_label
 from lakebox.core.tally import Tally, Timeline
-from lakebox.errors import FetchError, MaskError, MediaError
+from lakebox.errors import AssetError, FetchError, LakeboxError, MaskError, MediaError
+
+log = logging.getLogger(__name__)
 
 BATCH_ROWS = 64
 """Rows per block where cells hold pixels."""
@@ -95,6 +100,16 @@ class AssetWork:
     pixel_column: Column | None
 
     def add(self, item: NewRows) -> Iterator[Block]:
+        """As `_add`; whatever a component of the user raises is this data row's failure, not the run's."""
+        with _one_failure():
+            yield from self._add(item)
+
+    def relabel(self, item: OldRows) -> Iterator[Block]:
+        """As `_relabel`, with failures as in `add`."""
+        with _one_failure():
+            yield from self._relabel(item)
+
+    def _add(self, item: NewRows) -> Iterator[Block]:
         """Blocks of all columns, the last one with the state that makes the data row count as finished.
 
         Raises:
@@ -156,7 +171,7 @@ class AssetWork:
             )
         yield start, ready
 
-    def relabel(self, item: OldRows) -> Iterator[Block]:
+    def _relabel(self, item: OldRows) -> Iterator[Block]:
         """Blocks of annotation and `lb_meta` columns. Masks are fetched and checked before the first block.
 
         Raises:
@@ -192,6 +207,21 @@ class AssetWork:
             return self.tools.fetch_masks(self.tools.files, refs, requests, _frame_size(asset))
         except FetchError as error:
             raise MaskError(f"mask {error}") from error
+
+
+@contextmanager
+def _one_failure() -> Iterator[None]:
+    try:
+        yield
+    except LakeboxError:
+        raise
+    except Exception as error:  # converters, presigners and pixel formats may be the user's own code
+        log.debug("unexpected error", exc_info=True)
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        raise AssetError(
+            f"{type(error).__name__}: {error} ({where.name}, {PurePath(where.filename).name}:{where.lineno});"
+            " hydra.verbose=true logs the whole trace"
+        ) from error
 
 
 def _states(asset: Asset, rows: int) -> list[str]:

@@ -109,7 +109,7 @@ class Writer:
     def _flush(self) -> None:
         if self._new:
             self.lake.append(_joined([block.cells for block in self._new]))
-        for names, group in groupby(self._changed, key=lambda item: set(item[1].cells)):
+        for names, group in groupby(self._changed, key=lambda item: tuple(item[1].cells)):
             parts = list(group)
             rows = np.concatenate([rows for rows, _ in parts])
             cells = _joined([block.cells for _, block in parts])

@@ -1,0 +1,136 @@
+"""Every cell of every generated project equals an independent, slow, obvious reference."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+
+import deeplake
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lakebox import load_config, run
+from tests.support.compare import Rows, differences
+from tests.support.projects import Project, projects
+from tests.support.reference import expected_cells, expected_class_names
+from tests.support.video import read_number
+from tests.support.write import write_project
+
+OURS = {"lb_meta/state", "frame_idx", "video_idx", "image_idx", "frames", "image"}
+"""Columns that the reference does not speak of; they are tested elsewhere."""
+
+SLOW = settings(
+    deadline=None,
+    max_examples=400,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+
+def synced(folder: Path, project: Project, *more: str) -> Path:
+    lake = folder / "lake"
+    groups = json.dumps(project.groups)
+    report = run(
+        load_config(
+            "source=export_file",
+            f"source.export={folder / 'export.ndjson'}",
+            f"source.ontology={folder / 'ontology.json'}",
+            f"project_id={project.project_id}",
+            f"path={lake}",
+            *more,
+            config_dir=own_mapping(folder, groups),
+        )
+    )
+    assert report.ok, report.failures
+    counts = report.as_dict()["kinds"].values()
+    assert all(kind["read"] == kind["written"] + kind["skipped"] for kind in counts)
+    return lake
+
+
+def own_mapping(folder: Path, groups: str) -> Path:
+    (folder / "conf" / "mapping").mkdir(parents=True)
+    (folder / "conf" / "mapping" / "own.yaml").write_text(f"defaults: [by_name]\ngroups: {groups}\n", encoding="utf-8")
+    return folder / "conf"
+
+
+def cells(lake: Path) -> Rows:
+    dataset = deeplake.open_read_only(str(lake))
+    kinds = {column.name: str(column.dtype) for column in dataset.schema.columns if column.name not in OURS}
+    read = {name: dataset[name][:] if len(dataset) else [] for name in kinds}
+    keys = read["lb_meta/row_key"]
+    return {str(key): {name: _plain(read[name][i], kinds[name]) for name in kinds} for i, key in enumerate(keys)}
+
+
+def _plain(cell: object, kind: str) -> object:
+    if kind.startswith("text"):
+        return cell or ""  # Deep Lake reads empty text as None
+    if kind == "polygon":
+        return [np.asarray(part) for part in cell]  # type: ignore[attr-defined]
+    return cell
+
+
+def wanted(project: Project) -> Rows:
+    rows = expected_cells(
+        project.rows,
+        project.ontology,
+        project_id=project.project_id,
+        groups=project.groups,
+        read_mask=project.read_mask,
+    )
+    if all(row.get("relationships", "[]") == "[]" for row in rows.values()):
+        # A label that does not count may have relationships; there is nothing to store of them.
+        return {key: {k: v for k, v in row.items() if k != "relationships"} for key, row in rows.items()}
+    return rows
+
+
+def without_empty_relationships(rows: Rows) -> Rows:
+    if all(row.get("relationships", "[]") == "[]" for row in rows.values()):
+        return {key: {k: v for k, v in row.items() if k != "relationships"} for key, row in rows.items()}
+    return rows
+
+
+@pytest.mark.parametrize("media", ["video", "image"])
+@SLOW
+@given(data=st.data())
+def test_every_cell_equals_the_reference(media: str, data: st.DataObject) -> None:
+    project = data.draw(projects(media=media))
+    with tempfile.TemporaryDirectory() as folder:
+        write_project(Path(folder), project, media=False)
+        lake = synced(Path(folder), project, "pixels=none", "mapping=own")
+        assert differences(wanted(project), without_empty_relationships(cells(lake))) == []
+        dataset = deeplake.open_read_only(str(lake))
+        for column, names in expected_class_names(project.ontology, project.groups).items():
+            assert list(dataset[column].metadata["class_names"]) == names, column
+        again = run(
+            load_config(
+                "source=export_file",
+                f"source.export={Path(folder) / 'export.ndjson'}",
+                f"source.ontology={Path(folder) / 'ontology.json'}",
+                f"project_id={project.project_id}",
+                f"path={lake}",
+                "pixels=none",
+                "mapping=own",
+                config_dir=Path(folder) / "conf",
+            )
+        )
+        assert again.plan.startswith("nothing to do"), again.plan
+        assert deeplake.open_read_only(str(lake)).version == dataset.version
+
+
+@pytest.mark.parametrize("media", ["video", "image"])
+@settings(SLOW, max_examples=40)
+@given(data=st.data())
+def test_every_row_shows_its_own_frame(media: str, data: st.DataObject) -> None:
+    project = data.draw(projects(media=media, size=(64, 48)))
+    with tempfile.TemporaryDirectory() as folder:
+        write_project(Path(folder), project, media=True)
+        lake = synced(Path(folder), project, "mapping=own")
+        assert differences(wanted(project), without_empty_relationships(cells(lake))) == []
+        dataset = deeplake.open_read_only(str(lake))
+        order = [row["data_row"]["id"] for row in project.rows]
+        pixels = "frames" if media == "video" else "image"
+        for i, key in enumerate(dataset["lb_meta/row_key"][:]):
+            data_row, _, frame = str(key).partition(":")
+            assert read_number(np.asarray(dataset[pixels][i])) == (order.index(data_row), int(frame))
