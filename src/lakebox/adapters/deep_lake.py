@@ -7,7 +7,6 @@ import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,8 @@ from deeplake import types
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from lakebox.core.columns import CellList, Cells, Column
+from lakebox.adapters.deep_lake_cells import empty, filler, runs
+from lakebox.core.columns import Cells, Column
 from lakebox.core.facts import ID, INDEX, STATE, read_state
 from lakebox.core.plan import copies
 from lakebox.core.ports import Stored, StoredAsset
@@ -229,12 +229,12 @@ class DeepLake:
     def append(self, cells: Cells) -> None:
         """Add rows of all lakebox columns; columns of other owners get an empty value."""
         types_ = {column.name: column for column in self._described()}
-        batch = {name: _values(types_[name], values) for name, values in cells.items()}
+        batch = {name: exact(types_[name], values) for name, values in cells.items()}
         rows = len(next(iter(batch.values())))
         for column in self._dataset.schema.columns:
             if column.name not in batch:
                 own = types_.get(column.name)
-                batch[column.name] = _empty(own, rows) if own else _filler(str(column.dtype), rows)
+                batch[column.name] = empty(own, rows) if own else filler(str(column.dtype), rows)
         self._waiting.changes = True
         with _translated(f"path {self._path}: appending {rows} rows"):
             self._dataset.append(batch)
@@ -250,15 +250,15 @@ class DeepLake:
         self._waiting.changes = True
         with _translated(f"path {self._path}: updating {len(rows)} rows"):
             for name, values in cells.items():
-                for start, stop in _runs(rows):
+                for start, stop in runs(rows):
                     first, last = int(rows[start]), int(rows[stop - 1])
-                    self._dataset[name][first : last + 1] = _values(types_[name], values[start:stop])
+                    self._dataset[name][first : last + 1] = exact(types_[name], values[start:stop])
 
     def read(self, column: str, rows: NDArray[np.int64]) -> list[Any]:
         """Cells of some rows; empty text reads as ""."""
         with _translated(f"path {self._path}: reading {column}"):
             found: list[Any] = []
-            for start, stop in _runs(rows):
+            for start, stop in runs(rows):
                 found += list(self._dataset[column][int(rows[start]) : int(rows[stop - 1]) + 1])
         if any(own.name == column and own.type == "text" for own in self._described()):
             return ["" if text is None else text for text in found]
@@ -324,41 +324,3 @@ def _type(column: Column) -> Any:
         case "video":
             return types.Video(compression="mp4")
     raise LakeError(f"column {column.name}: Deep Lake has no type for '{column.type}'")
-
-
-def _values(column: Column, cells: CellList) -> Any:
-    """Cells in the form that Deep Lake stores without reinterpreting them."""
-    if column.type == "scalar":
-        return np.asarray(cells, column.dtype)
-    if column.type == "polygon":
-        return [list(cell) if len(cell) else np.zeros((0, 0, 2), np.float32) for cell in cells]
-    return list(cells)
-
-
-def _empty(column: Column, rows: int) -> Any:
-    """Typed empty cells of one of our columns: for rows that are added without annotations."""
-    shapes = {"box": (0, 4), "point": (0, 2), "mask": (0, 0, 0), "segment_mask": (0, 0), "class": (0,)}
-    if column.type == "text":
-        return [""] * rows
-    if column.type == "polygon":
-        return _values(column, [[]] * rows)
-    return [np.zeros(shapes.get(column.type, (0,) * column.ndim), column.dtype)] * rows
-
-
-def _filler(dtype: str, rows: int) -> Any:
-    """An empty value for rows of a column that is not lakebox's."""
-    if "bbox" in dtype:
-        return [np.zeros((0, 4), np.float32)] * rows
-    if "polygon" in dtype:
-        return [np.zeros((0, 0, 2), np.float32)] * rows
-    try:
-        return np.zeros(rows, np.dtype(dtype))
-    except (TypeError, ValueError):
-        return [None] * rows
-
-
-def _runs(rows: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
-    """Contiguous stretches of ascending row numbers, as positions [start, stop)."""
-    breaks = np.flatnonzero(np.diff(rows) != 1) + 1
-    bounds = [0, *breaks.tolist(), len(rows)]
-    yield from ((start, stop) for start, stop in pairwise(bounds) if stop > start)

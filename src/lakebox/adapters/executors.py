@@ -12,6 +12,8 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
+_POLL = 0.1  # seconds between looks whether the other side has gone
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -107,14 +109,19 @@ class _Channel(Generic[R]):
     def _put(self, last: bool, value: Any) -> None:
         while not self._closed.is_set():
             try:
-                self._queue.put((last, value), timeout=0.1)
+                self._queue.put((last, value), timeout=_POLL)
             except queue.Full:
                 continue
             return
 
     def __iter__(self) -> Iterator[R]:
         while True:
-            last, value = self._queue.get()
+            try:
+                last, value = self._queue.get(timeout=_POLL)
+            except queue.Empty:
+                if self._closed.is_set():
+                    return
+                continue
             if not last:
                 yield value
             elif value is None:
