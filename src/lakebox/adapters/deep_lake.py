@@ -16,7 +16,7 @@ from deeplake import types
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from lakebox.adapters.deep_lake_cells import empty, filler, runs
+from lakebox.adapters.deep_lake_cells import empty, exact, filler, runs
 from lakebox.core.columns import Cells, Column
 from lakebox.core.facts import ID, INDEX, STATE, read_state
 from lakebox.core.plan import copies
