@@ -13,7 +13,7 @@ demo: .venv/demo
 	@$(BIN)/lakebox task=preview
 
 test: lint
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n auto --timeout 600
 
 check: test
 
