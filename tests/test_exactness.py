@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.compare import Rows, differences
+from support.projects import Project, projects
+from support.reference import expected_cells, expected_class_names
+from support.video import read_number
+from support.write import write_project
 
 from lakebox import load_config, run
-from tests.support.compare import Rows, differences
-from tests.support.projects import Project, projects
-from tests.support.reference import expected_cells, expected_class_names
-from tests.support.video import read_number
-from tests.support.write import write_project
 
 OURS = {"lb_meta/state", "frame_idx", "video_idx", "image_idx", "frames", "image"}
 """Columns that the reference does not speak of; they are tested elsewhere."""

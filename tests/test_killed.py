@@ -32,6 +32,9 @@ from support.tiny import (
     write_project,
 )
 
+from lakebox import load_config, run
+from lakebox.runner import Silent
+
 pytest_plugins = ["support.tiny_fixtures"]
 
 MOMENTS, RELABEL_MOMENTS, AT_ONCE = 20, 6, 2
@@ -185,6 +188,35 @@ def test_a_run_killed_again_and_again_leaves_no_trace(
         killed.run(path, duration * share)
     assert sync(big_project, path, *ADDING).ok
     check(path, read_cells(undisturbed), CLIPS, "killed again and again")
+
+
+class Cut(Silent):
+    """Ends a run after so many rows, as abruptly as is possible within the process."""
+
+    def __init__(self, after: int) -> None:
+        self._left = after
+
+    def rows(self, count: int) -> None:
+        self._left -= count
+        if self._left < 0:
+            raise SystemExit("cut")
+
+
+def test_what_a_second_killed_run_finished_behind_an_unfinished_copy_counts(
+    big_project: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    """Rows of the first run's half of a data row stand directly before all rows of it that the second run wrote."""
+    path = tmp_path / "lake"
+    config = load_config(*overrides(big_project, path, *ADDING))
+    first, big, third, last = (clip.frames for clip in CLIPS)
+    for rows in (first + big - 1, big + third + last - 1):
+        with pytest.raises(SystemExit):
+            run(config, Cut(rows))
+    stored = row_keys(path)
+    assert (stored.count("row1:0"), stored.count(f"row1:{big - 1}")) == (2, 1), "a half and then the whole"
+    report = run(config)
+    assert (report.assets["added"], report.assets["unchanged"]) == (1, 3)
+    check(path, read_cells(undisturbed), CLIPS, "cut twice")
 
 
 def copied(lake: Path, to: Path) -> Path:
