@@ -59,9 +59,12 @@ def fetch_masks(
         FetchError: a file cannot be had.
         MaskError: a file is no mask, or has not the frame's size (height, width).
     """
-    with ThreadPoolExecutor(PARALLEL, "lakebox-mask") as pool:
+    pool = ThreadPoolExecutor(PARALLEL, "lakebox-mask")
+    try:
         found = MaskFiles(dict(zip(requests, pool.map(files.read, requests.values()), strict=True)), size)
         one_each = {ref.url: ref for ref in refs}.values()
         for _ in pool.map(found.checked, one_each):
             pass
+    finally:
+        pool.shutdown(cancel_futures=True)  # one that cannot be had is enough: the others are not tried any more
     return found

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lakebox.core.columns import Column
+from lakebox.core.facts import read_state
 from lakebox.core.model import Asset
 from lakebox.core.ports import Stored, StoredAsset
 
@@ -28,13 +29,17 @@ class Plan:
     """Names of annotation columns to add."""
     remove: tuple[str, ...] = ()
     """Names of annotation columns that nothing fills any more."""
+    renamed: tuple[str, ...] = ()
+    """Names of columns whose list of classes is no longer the project's."""
     unfinished: tuple[StoredAsset, ...] = ()
     """Copies that an interrupted run left; they are cleared away."""
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing to do."""
-        return not (self.add or self.relabel or self.drop or self.columns or self.remove or self.unfinished)
+        return not (
+            self.add or self.relabel or self.drop or self.columns or self.remove or self.renamed or self.unfinished
+        )
 
     def __str__(self) -> str:
         """One sentence, such as `3 to add, 0 to relabel, 0 to drop, 12 unchanged`; the same for the same plan."""
@@ -45,6 +50,7 @@ class Plan:
         parts += [f"{len(self.relabel)} to relabel", f"{len(self.drop)} to drop", f"{len(self.keep)} unchanged"]
         parts += [f"{len(self.columns)} columns to add"] if self.columns else []
         parts += [f"columns to remove: {', '.join(self.remove)}"] if self.remove else []
+        parts += [f"class names of {', '.join(self.renamed)} to update"] if self.renamed else []
         parts += [f"{len(self.unfinished)} unfinished to clear"] if self.unfinished else []
         return ", ".join(parts)
 
@@ -95,7 +101,9 @@ def _kind(column: Column) -> tuple[str, str, int]:
 def with_columns(plan: Plan, wanted: Sequence[Column], stored: Stored, fixed: Collection[str]) -> Plan:
     """The plan with the columns it needs."""
     add, remove = column_changes(wanted, stored, fixed)
-    return replace(plan, columns=tuple(add), remove=tuple(remove))
+    before = {column.name: column.classes for column in stored.columns}
+    renamed = [c.name for c in wanted if c.name in before and c.name not in add and c.classes != before[c.name]]
+    return replace(plan, columns=tuple(add), remove=tuple(remove), renamed=tuple(renamed))
 
 
 def copies(ids: Sequence[str], states: Mapping[int, str]) -> list[tuple[str, NDArray[np.int64], str | None]]:
@@ -103,11 +111,15 @@ def copies(ids: Sequence[str], states: Mapping[int, str]) -> list[tuple[str, NDA
 
     Args:
         ids: data row id of every row.
-        states: row number -> state cell, of the rows that have one; a state ends a copy.
+        states: row number -> state cell, of the rows that have one; a state ends a copy and says how long it is.
     """
     found, start = [], 0
     for row in range(len(ids)):
-        if row in states or row + 1 == len(ids) or ids[row + 1] != ids[row]:
-            found.append((ids[row], np.arange(start, row + 1), states.get(row)))
-            start = row + 1
+        if row not in states and row + 1 < len(ids) and ids[row + 1] == ids[row]:
+            continue
+        own = max(start, row + 1 - read_state(states[row])["rows"]) if row in states else start
+        if own > start:  # a finished copy right behind the rows that an interrupted run left of the same data row
+            found.append((ids[row], np.arange(start, own), None))
+        found.append((ids[row], np.arange(own, row + 1), states.get(row)))
+        start = row + 1
     return found

@@ -189,8 +189,11 @@ class AssetWork:
 
     def unwritten(self, asset: Asset) -> Tally:
         """The annotations of a data row that failed: read, and none of them written."""
-        label = self._label(asset) if self.layout is not None else None
-        return compile_label(label, Layout(), Timeline(np.zeros(0, np.int64), 0), (0, 0)).tally.without_reasons()
+        try:
+            label = self._label(asset) if self.layout is not None else None
+            return compile_label(label, Layout(), Timeline(np.zeros(0, np.int64), 0), (0, 0)).tally.without_reasons()
+        except AssetError:  # the label itself is the failure: there is nothing to count
+            return Tally()
 
     def _compile(self, label: Label | None, timeline: Timeline, asset: Asset) -> Compiled:
         if self.layout is None:

@@ -68,14 +68,18 @@ class Writer:
     def update(self, stored: StoredAsset, blocks: Iterable[Block]) -> None:
         """Overwrite cells of one asset; its state says "not labelled" as long as only a part of them is written."""
         start = 0
-        for block in blocks:
-            if start:
-                cell = state_cell(stored.media_stamp, "", len(stored.rows))
-                self._changed.append((stored.rows[-1:], Block({STATE: [cell]}, 1)))
-            self._make_room()
-            self._changed.append((stored.rows[start : start + block.rows], block))
-            self._wrote(block)
-            start += block.rows
+        unfinished = Block({STATE: [state_cell(stored.media_stamp, "", len(stored.rows))]}, 1)
+        try:
+            for block in blocks:
+                if start:
+                    self._changed.append((stored.rows[-1:], unfinished))
+                self._make_room()
+                self._changed.append((stored.rows[start : start + block.rows], block))
+                self._wrote(block)
+                start += block.rows
+        finally:
+            if 0 < start < len(stored.rows):
+                self._changed.append((stored.rows[-1:], unfinished))
         self._assets += 1
 
     def drop(self, stored: StoredAsset) -> None:
