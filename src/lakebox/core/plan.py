@@ -113,7 +113,8 @@ def copies(ids: Sequence[str], states: Mapping[int, str]) -> list[tuple[str, NDA
         ids: data row id of every row.
         states: row number -> state cell, of the rows that have one; a state ends a copy and says how long it is.
     """
-    found, start = [], 0
+    found: list[tuple[str, NDArray[np.int64], str | None]] = []
+    start = 0
     for row in range(len(ids)):
         if row not in states and row + 1 < len(ids) and ids[row + 1] == ids[row]:
             continue

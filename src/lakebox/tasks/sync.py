@@ -37,7 +37,7 @@ class Sync(Project):
     message: str = Field(description="Commit message; {plan} is the plan sentence")
     tag: str | None = None
     commit_assets: PositiveInt = Field(default=16, description="Commit after so many assets")
-    commit_megabytes: PositiveInt = Field(default=128, description="Commit when so much waits, also within an asset")
+    commit_megabytes: PositiveInt = Field(default=32, description="Commit when so much waits, also within an asset")
 
     def __call__(self) -> Report:
         """Run; what can be done is done, the rest is in the report's failures."""
