@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lakebox.core.columns import Class, Column
+from lakebox.core.facts import read_state, state_cell
 from lakebox.core.model import Asset, Facts, Media
 from lakebox.core.plan import Plan, column_changes, copies, make_plan, with_columns
 from lakebox.core.ports import Stored, StoredAsset
@@ -167,14 +168,17 @@ def test_new_class_names_alone_are_no_change_of_columns() -> None:
     ("rows", "states", "expected"),
     [
         ("", {}, []),
-        ("aabb", {1: "A", 3: "B"}, [("a", 2, "A"), ("b", 2, "B")]),
-        ("aabb", {3: "B"}, [("a", 2, None), ("b", 2, "B")]),
-        ("aaaa", {1: "1", 3: "2"}, [("a", 2, "1"), ("a", 2, "2")]),
-        ("aaa", {1: "1"}, [("a", 2, "1"), ("a", 1, None)]),
-        ("aba", {0: "1", 1: "2", 2: "3"}, [("a", 1, "1"), ("b", 1, "2"), ("a", 1, "3")]),
+        ("aabb", {1: 2, 3: 2}, [("a", 2, 2), ("b", 2, 2)]),
+        ("aabb", {3: 2}, [("a", 2, None), ("b", 2, 2)]),
+        ("aaaa", {1: 2, 3: 2}, [("a", 2, 2), ("a", 2, 2)]),
+        ("aaa", {1: 2}, [("a", 2, 2), ("a", 1, None)]),
+        ("aba", {0: 1, 1: 1, 2: 1}, [("a", 1, 1), ("b", 1, 1), ("a", 1, 1)]),
+        ("aaaaa", {4: 3}, [("a", 2, None), ("a", 3, 3)]),  # finished behind what an interrupted run left
+        ("baa", {2: 3}, [("b", 1, None), ("a", 2, 3)]),  # rows of it were deleted: it does not reach into its neighbour
     ],
 )
-def test_copies(rows: str, states: dict[int, str], expected: list[tuple[str, int, str | None]]) -> None:
-    found = copies(list(rows), states)
-    assert [(key, len(numbers), state) for key, numbers, state in found] == expected
+def test_copies(rows: str, states: dict[int, int], expected: list[tuple[str, int, int | None]]) -> None:
+    """`states`: row -> how many rows the data row that ends there had when it was written."""
+    found = copies(list(rows), {row: state_cell("m", "l", count) for row, count in states.items()})
+    assert [(key, len(n), read_state(text)["rows"] if text else None) for key, n, text in found] == expected
     assert np.concatenate([np.zeros(0), *(numbers for _, numbers, _ in found)]).tolist() == list(range(len(rows)))
