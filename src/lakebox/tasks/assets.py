@@ -53,13 +53,15 @@ class Block:
         return sum(_size(cells) for cells in self.cells.values())
 
 
+PICTURE = 32 << 10
+"""Bytes that a picture counts at least: small ones cost a storage more than they hold until they are committed."""
 SMALL = 64
 """Bytes that a number, a text or the few objects of a frame are taken to need; pixels are measured."""
 
 
 def _size(cells: CellList) -> int:
     if len(cells) and isinstance(cells[0], bytes):
-        return sum(len(cell or b"") for cell in cells)
+        return sum(max(len(cell or b""), PICTURE) for cell in cells)
     if len(cells) and isinstance(cells[0], np.ndarray) and (cells[0].ndim > 2 or cells[0].nbytes > SMALL):
         return sum(cell.nbytes for cell in cells)
     return SMALL * len(cells)
