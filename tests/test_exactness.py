@@ -18,6 +18,7 @@ from support.video import read_number
 from support.write import write_project
 
 from lakebox import load_config, run
+from lakebox.core.report import Report
 
 OURS = {"lb_meta/state", "frame_idx", "video_idx", "image_idx", "frames", "image"}
 """Columns that the reference does not speak of; they are tested elsewhere."""
@@ -29,28 +30,28 @@ SLOW = settings(
 )
 
 
-def synced(folder: Path, project: Project, *more: str) -> Path:
-    lake = folder / "lake"
-    groups = json.dumps(project.groups)
+def synced(folder: Path, project: Project, *more: str) -> Report:
+    """Sync the project written to `folder` with the mapping that its groups ask for."""
     report = run(
         load_config(
             "source=export_file",
             f"source.export={folder / 'export.ndjson'}",
             f"source.ontology={folder / 'ontology.json'}",
             f"project_id={project.project_id}",
-            f"path={lake}",
+            f"path={folder / 'lake'}",
+            "mapping=own",
             *more,
-            config_dir=own_mapping(folder, groups),
+            config_dir=own_mapping(folder, json.dumps(project.groups)),
         )
     )
     assert report.ok, report.failures
     counts = report.as_dict()["kinds"].values()
     assert all(kind["read"] == kind["written"] + kind["skipped"] for kind in counts)
-    return lake
+    return report
 
 
 def own_mapping(folder: Path, groups: str) -> Path:
-    (folder / "conf" / "mapping").mkdir(parents=True)
+    (folder / "conf" / "mapping").mkdir(parents=True, exist_ok=True)
     (folder / "conf" / "mapping" / "own.yaml").write_text(f"defaults: [by_name]\ngroups: {groups}\n", encoding="utf-8")
     return folder / "conf"
 
@@ -79,13 +80,11 @@ def wanted(project: Project) -> Rows:
         groups=project.groups,
         read_mask=project.read_mask,
     )
-    if all(row.get("relationships", "[]") == "[]" for row in rows.values()):
-        # A label that does not count may have relationships; there is nothing to store of them.
-        return {key: {k: v for k, v in row.items() if k != "relationships"} for key, row in rows.items()}
-    return rows
+    return without_empty_relationships(rows)
 
 
 def without_empty_relationships(rows: Rows) -> Rows:
+    """A label that does not count may have relationships: the column is there or not, there is nothing in it."""
     if all(row.get("relationships", "[]") == "[]" for row in rows.values()):
         return {key: {k: v for k, v in row.items() if k != "relationships"} for key, row in rows.items()}
     return rows
@@ -98,24 +97,13 @@ def test_every_cell_equals_the_reference(media: str, data: st.DataObject) -> Non
     project = data.draw(projects(media=media))
     with tempfile.TemporaryDirectory() as folder:
         write_project(Path(folder), project, media=False)
-        lake = synced(Path(folder), project, "pixels=none", "mapping=own")
+        synced(Path(folder), project, "pixels=none")
+        lake = Path(folder) / "lake"
         assert differences(wanted(project), without_empty_relationships(cells(lake))) == []
         dataset = deeplake.open_read_only(str(lake))
         for column, names in expected_class_names(project.ontology, project.groups).items():
             assert list(dataset[column].metadata["class_names"]) == names, column
-        again = run(
-            load_config(
-                "source=export_file",
-                f"source.export={Path(folder) / 'export.ndjson'}",
-                f"source.ontology={Path(folder) / 'ontology.json'}",
-                f"project_id={project.project_id}",
-                f"path={lake}",
-                "pixels=none",
-                "mapping=own",
-                config_dir=Path(folder) / "conf",
-            )
-        )
-        assert again.plan.startswith("nothing to do"), again.plan
+        assert synced(Path(folder), project, "pixels=none").plan.startswith("nothing to do")
         assert deeplake.open_read_only(str(lake)).version == dataset.version
 
 
@@ -126,7 +114,8 @@ def test_every_row_shows_its_own_frame(media: str, data: st.DataObject) -> None:
     project = data.draw(projects(media=media, size=(64, 48)))
     with tempfile.TemporaryDirectory() as folder:
         write_project(Path(folder), project, media=True)
-        lake = synced(Path(folder), project, "mapping=own")
+        synced(Path(folder), project)
+        lake = Path(folder) / "lake"
         assert differences(wanted(project), without_empty_relationships(cells(lake))) == []
         dataset = deeplake.open_read_only(str(lake))
         order = [row["data_row"]["id"] for row in project.rows]
