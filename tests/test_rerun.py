@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import deeplake
 import numpy as np
 import pytest
 from support.tiny import (
@@ -57,6 +58,7 @@ from support.tiny import (
 
 from lakebox import load_config, run
 from lakebox.core.report import Report
+from lakebox.errors import ConfigError
 
 pytest_plugins = ["support.tiny_fixtures"]
 
@@ -598,3 +600,21 @@ def test_frames_of_several_blocks_keep_their_order(tmp_path: Path) -> None:
     check_frames(path)
     assert sync(project, tmp_path / "serial", "executor=serial").ok
     assert_same_dataset(path, tmp_path / "serial")
+
+
+def test_reading_a_part_removes_no_column_of_the_rest(project: Path, lake: Path) -> None:
+    """Without an ontology file, columns come from what was read: a limit must not take those of other data rows."""
+    options = ("source.ontology=null",)
+    path = lake.parent / "derived"
+    assert sync(project, path, *options).ok
+    with edited(project) as rows:
+        annotations_of(rows[0])["frames"] = {}
+        annotations_of(rows[0])["segments"] = {}
+    before = {c.name for c in deeplake.open_read_only(str(path)).schema.columns}
+    report = sync(project, path, "limit=1", *options)
+    assert report.ok
+    assert report.assets["relabelled"] == 1
+    assert {c.name for c in deeplake.open_read_only(str(path)).schema.columns} == before
+    with pytest.raises(ConfigError, match="limit"):
+        sync(project, path, "limit=2", "+mapping.converters.rectangle.dtype=int32", *options)
+    assert {c.name for c in deeplake.open_read_only(str(path)).schema.columns} == before

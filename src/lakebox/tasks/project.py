@@ -94,7 +94,7 @@ class Project(BaseModel):
         todo = self._plan(found, layout, stored, actions)
         if "relabel" in actions and (lake is not None or todo.add):
             fixed = {column.name for column in stored.columns if column.key.startswith("lakebox:")}
-            todo = with_columns(todo, layout.columns(), stored, fixed)
+            todo = self._keep_unseen(with_columns(todo, layout.columns(), stored, fixed), layout, stored, found)
         for failure in found.failures:
             report.fail(failure)
         report.warnings += [*found.warnings, *self._typos(found, mapping)]
@@ -156,6 +156,20 @@ class Project(BaseModel):
             found.failures += [_missing(asset) for asset, _ in todo.add]
             todo = replace(todo, add=(), drop=(), unfinished=())
         return todo
+
+    def _keep_unseen(self, todo: Plan, layout: Layout, stored: Stored, found: Scan) -> Plan:
+        """Columns go only when every data row was read: those that were not may be the ones that fill them."""
+        if found.whole and not found.failures:
+            return todo
+        keys = {column.name: column.key for column in stored.columns}
+        wanted = [column for column in layout.columns() if column.name in keys]
+        changed = [c.name for c in wanted if c.name in todo.remove or c.key != keys[c.name]]
+        if changed and not found.whole:
+            raise ConfigError(
+                f"mapping: columns {', '.join(changed)} change their meaning, but not every data row of the project"
+                " could be read (limit, or broken lines); nothing was touched, run without limit on a whole export"
+            )
+        return replace(todo, remove=tuple(name for name in todo.remove if name in changed))
 
     def _typos(self, found: Scan, mapping: Mapping) -> list[str]:
         unknown = mapping.unknown(found.ontology.tools, found.ontology.questions)
