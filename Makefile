@@ -34,7 +34,7 @@ bench: .venv/dev
 	@touch $@
 
 .venv/dev: pyproject.toml | .venv
-	$(BIN)/pip install --quiet --editable '.[preview]' --group dev
+	$(BIN)/pip install --quiet --editable '.[preview,sign]' --group dev
 	@touch $@ .venv/demo
 
 clean:

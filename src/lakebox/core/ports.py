@@ -25,6 +25,8 @@ class Request:
 
     url: str = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    expires: float | None = None
+    """Seconds since 1970 until which the server accepts it; None: as long as anybody knows."""
 
 
 @dataclass(frozen=True, slots=True)

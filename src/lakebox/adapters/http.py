@@ -1,0 +1,32 @@
+"""HTTP (requests, urllib3, tenacity): pooled connections, time limits, patience with busy servers."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
+
+logging.getLogger("urllib3").setLevel(logging.ERROR)  # its lines hold addresses with their signatures
+
+BUSY = (429, 500, 502, 503, 504)
+
+
+class Patient(HTTPAdapter):
+    """Tries again when the service is busy or the connection drops, as long as it asks to (`Retry-After`) or with
+    growing pauses. What creates something is not sent again after a drop: it may have arrived."""
+
+    def __init__(self, patience: float) -> None:
+        again = Retry(
+            8, backoff_factor=0.25, backoff_max=patience / 4, backoff_jitter=0.25, status_forcelist=BUSY,
+            allowed_methods=None, raise_on_status=False, retry_after_max=int(patience),
+        )  # fmt: skip
+        self._careful = HTTPAdapter(pool_maxsize=32, max_retries=again.new(read=0, status_forcelist=(429, 503)))
+        super().__init__(pool_maxsize=32, max_retries=again)
+
+    def send(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        """As the base class, with the patience that suits the request."""
+        start = request.body[:200] if isinstance(request.body, bytes) else b""
+        creates = b"mutation" in start and b"reate" in start
+        return self._careful.send(request, *args, **kwargs) if creates else super().send(request, *args, **kwargs)

@@ -1,0 +1,106 @@
+"""The Labelbox SDK: the only module that imports labelbox. Connecting, patience with a busy service, and its errors.
+
+What the SDK leaves open, found by running 7.17: it does not look at `Retry-After`, gives up at once on 429 and on a
+dropped connection, and has no way to hand in a session. Its session can be had, so patience is mounted there.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
+
+from lakebox.adapters.http import Patient
+from lakebox.errors import ConfigError, SourceError
+
+if TYPE_CHECKING:
+    import labelbox
+
+LABELBOX = "https://api.labelbox.com"
+
+for _name in ("labelbox", "lbox"):
+    logging.getLogger(_name).setLevel(logging.WARNING)  # below that they log answers with signed addresses
+
+
+class Account(BaseModel):
+    """Whose Labelbox, and where it is. Building it does no I/O; the key stays in the environment."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    api_key_env: str = Field(
+        default="LABELBOX_API_KEY", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
+        description="Environment variable that holds the API key; never the key itself",
+    )  # fmt: skip
+    endpoint: str = Field(default=f"{LABELBOX}/graphql", pattern="^https?://", description="GraphQL endpoint")
+    rest_endpoint: str = Field(default=f"{LABELBOX}/api/v1", pattern="^https?://", description="REST endpoint")
+    patience: PositiveFloat = Field(
+        default=120.0, description="Seconds that one request may wait for a busy service before it counts as failed"
+    )
+
+    @cached_property
+    def client(self) -> labelbox.Client:
+        """The SDK's client, connected when first used.
+
+        Raises:
+            ConfigError: the environment holds no key.
+        """
+        import labelbox
+
+        key = os.environ.get(self.api_key_env, "").strip()
+        if not key:
+            raise ConfigError(
+                f"Labelbox needs an API key: set the environment variable {self.api_key_env}"
+                " (Labelbox: Workspace settings > API keys); nothing was touched"
+            )
+        client = labelbox.Client(api_key=key, endpoint=self.endpoint, rest_endpoint=self.rest_endpoint)
+        for scheme in ("http://", "https://"):
+            client.connection.mount(scheme, Patient(self.patience))
+        return client
+
+    @contextmanager
+    def asked(self, doing: str) -> Iterator[labelbox.Client]:
+        """The client, with the SDK's errors translated.
+
+        Args:
+            doing: what is being done to which thing, to begin the message with.
+
+        Raises:
+            ConfigError: the environment holds no key.
+            SourceError: one line that says what was found and what to do.
+        """
+        from labelbox import exceptions as lbx  # re-exported from lbox
+
+        client = self.client
+        try:
+            yield client
+        except (lbx.LabelboxError, lbx.MalformedQueryException, lbx.OperationNotAllowedException) as error:
+            raise SourceError(f"{doing}: {self._explained(error)}") from None  # the cause may quote addresses
+        except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:
+            text = f"Labelbox answered in an unexpected way ({type(error).__name__})"
+            raise SourceError(f"{doing}: {text}; try again, and check source.endpoint ({self.endpoint})") from error
+
+    def _explained(self, error: Exception) -> str:
+        from labelbox import exceptions as lbx
+
+        text = str(getattr(error, "message", "") or error).strip().splitlines()
+        said = text[0][:300] if text else type(error).__name__
+        refused = "401" in said or isinstance(error, lbx.AuthenticationError)
+        match error:
+            case _ if refused:
+                return f"Labelbox refused the API key in {self.api_key_env}; check it, and {self.endpoint}"
+            case lbx.AuthorizationError():
+                return f"the API key in {self.api_key_env} may not do this: {said}"
+            case lbx.ResourceNotFoundError():
+                return "no such thing, or the API key may not see it; check the id and whose key it is"
+            case lbx.ApiLimitError():
+                return f"Labelbox is still busy after {self.patience:g} s (rate limit); try again later"
+            case lbx.NetworkError() | lbx.TimeoutError():
+                return f"{self.endpoint} cannot be reached; check the network and the endpoint"
+            case lbx.InternalServerError():
+                return f"Labelbox keeps failing ({said}); try again later"
+        return f"Labelbox says: {said}"
