@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,7 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lakebox.adapters.files import FileFetcher
+from lakebox.adapters.files import Fetch, Files
 from lakebox.adapters.masks import fetch_masks
 from lakebox.core.model import MaskRef
 from lakebox.core.ports import Request
@@ -83,8 +84,25 @@ OK: tuple[int, bytes, dict[str, str]] = (200, BODY, {})
 CUT = (200, BODY[:1000], {"Content-Length": str(len(BODY))})
 
 
-def fetcher(attempts: int = 2) -> FileFetcher:
-    return FileFetcher(connections=2, timeout=(2.0, 2.0), attempts=attempts)
+class Fixed:
+    """A presigner that gives every address the same headers."""
+
+    def __init__(self, **headers: str) -> None:
+        self._headers = headers
+
+    def request(self, url: str) -> Request:
+        return Request(url, self._headers)
+
+
+def fetcher(attempts: int = 2, presigner: Any = None) -> Files:
+    how = Fetch(connections=2, connect_seconds=2, read_seconds=2, attempts=attempts)
+    return how.files(presigner or Fixed())
+
+
+@contextmanager
+def copied(files: Files, url: str) -> Iterator[Path]:
+    with files.media(url) as file:
+        yield file.local()
 
 
 @pytest.mark.parametrize(
@@ -94,13 +112,13 @@ def fetcher(attempts: int = 2) -> FileFetcher:
 )  # fmt: skip
 def test_a_file_comes_whole_in_the_end(web: Web, answers: list[Any]) -> None:
     web.answers["/a.bin"] = answers
-    assert fetcher().read(Request(web.url("/a.bin" + SECRET))) == BODY
+    assert fetcher().read(web.url("/a.bin" + SECRET)) == BODY
 
 
-def test_a_download_begun_anew_leaves_nothing_of_the_first_try(web: Web) -> None:
+def test_a_file_that_changes_on_the_way_is_an_error_and_never_a_mixture(web: Web) -> None:
     web.answers["/a.bin"] = [(200, b"x" * 500, {"Content-Length": "9999"}), (200, b"short", {})]
-    with fetcher().local(Request(web.url("/a.bin"))) as path:
-        assert path.read_bytes() == b"short"
+    with pytest.raises(FetchError, match="changed while it was read"), copied(fetcher(), web.url("/a.bin")):
+        pass
 
 
 @pytest.mark.parametrize(
@@ -111,7 +129,7 @@ def test_a_download_begun_anew_leaves_nothing_of_the_first_try(web: Web) -> None
 def test_a_file_that_cannot_be_had_is_an_error_without_its_signature(web: Web, answers: list[Any], words: str) -> None:
     web.answers["/dir/a.bin"] = answers
     with pytest.raises(FetchError) as caught:
-        fetcher().read(Request(web.url("/dir/a.bin" + SECRET), {"Authorization": "Bearer SECRET"}))
+        fetcher(presigner=Fixed(Authorization="Bearer SECRET")).read(web.url("/dir/a.bin" + SECRET))
     text = str(caught.value)
     assert "/dir/a.bin" in text
     assert words in text
@@ -121,20 +139,20 @@ def test_a_file_that_cannot_be_had_is_an_error_without_its_signature(web: Web, a
 
 def test_missing_files_are_not_asked_for_again(web: Web) -> None:
     with pytest.raises(FetchError):
-        fetcher(4).read(Request(web.url("/none")))
+        fetcher(4).read(web.url("/none"))
     assert len(web.seen) == 1
 
 
 def test_nobody_there_is_an_error_without_the_signature(web: Web) -> None:
     with pytest.raises(FetchError) as caught:
-        fetcher(1).read(Request(f"http://127.0.0.1:1/a.bin{SECRET}"))
+        fetcher(1).read(f"http://127.0.0.1:1/a.bin{SECRET}")
     assert "SECRET" not in str(caught.value)
 
 
 def test_what_is_no_address_is_an_error_without_the_signature() -> None:
     for url in ("ftp://h/a.bin" + SECRET, "http://" + SECRET, "http://h:port/a.bin" + SECRET):
         with pytest.raises(FetchError) as caught:
-            fetcher(1).read(Request(url))
+            fetcher(1).read(url)
         assert "SECRET" not in str(caught.value)
 
 
@@ -143,26 +161,38 @@ def test_no_signature_gets_into_the_log(web: Web, answers: list[Any], caplog: py
     """The run's log file has level INFO, for every library."""
     web.answers["/a.bin"] = answers
     with caplog.at_level(logging.INFO):
-        fetcher().read(Request(web.url("/a.bin" + SECRET)))
+        fetcher().read(web.url("/a.bin" + SECRET))
     assert "SECRET" not in caplog.text
 
 
 def test_headers_are_sent(web: Web) -> None:
     web.answers["/a.bin"] = [OK]
-    fetcher().read(Request(web.url("/a.bin"), {"Authorization": "Bearer k"}))
+    fetcher(presigner=Fixed(Authorization="Bearer k")).read(web.url("/a.bin"))
     assert web.seen[0][1]["Authorization"] == "Bearer k"
 
 
 def test_a_redirect_to_another_host_does_not_carry_the_key(web: Web) -> None:
     web.answers["/a.bin"] = [(302, b"", {"Location": web.url("/b.bin", "localhost")})]
     web.answers["/b.bin"] = [OK]
-    assert fetcher().read(Request(web.url("/a.bin"), {"Authorization": "Bearer k"})) == BODY
-    assert [(path, "Authorization" in headers) for path, headers in web.seen] == [("/a.bin", True), ("/b.bin", False)]
+    signed = Fixed(Authorization="Bearer k", **{"X-Token": "t"})
+    assert fetcher(presigner=signed).read(web.url("/a.bin")) == BODY
+    sent = [(path, "Authorization" in headers, "X-Token" in headers) for path, headers in web.seen]
+    assert sent == [("/a.bin", True, True), ("/b.bin", False, False)]
+
+
+def test_a_netrc_file_does_not_replace_what_the_presigner_says(
+    web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login me password mine\n", encoding="utf-8")
+    monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
+    web.answers["/a.bin"] = [OK]
+    fetcher(presigner=Fixed(Authorization="Bearer k")).read(web.url("/a.bin"))
+    assert web.seen[0][1]["Authorization"] == "Bearer k"
 
 
 def test_local_copies_keep_their_suffix_and_are_gone_afterwards(web: Web) -> None:
     web.answers["/dir/a.mp4"] = [OK]
-    with fetcher().local(Request(web.url("/dir/a.mp4" + SECRET))) as path:
+    with copied(fetcher(), web.url("/dir/a.mp4" + SECRET)) as path:
         assert path.suffix == ".mp4"
         assert "SECRET" not in str(path)
         assert path.read_bytes() == BODY
@@ -171,7 +201,7 @@ def test_local_copies_keep_their_suffix_and_are_gone_afterwards(web: Web) -> Non
 
 def test_a_local_copy_is_gone_also_after_an_error(web: Web) -> None:
     web.answers["/a.bin"] = [OK]
-    with pytest.raises(ZeroDivisionError), fetcher().local(Request(web.url("/a.bin"))) as path:
+    with pytest.raises(ZeroDivisionError), copied(fetcher(), web.url("/a.bin")) as path:
         raise ZeroDivisionError
     assert not path.exists()
 
@@ -181,9 +211,8 @@ def test_a_local_copy_is_gone_also_after_an_error(web: Web) -> None:
 def test_files_of_this_machine_are_read_in_place(tmp_path: Path, form: Any, name: str) -> None:
     file = tmp_path / name
     file.write_bytes(BODY)
-    request = Request(form(file))
-    assert fetcher().read(request) == BODY
-    with fetcher().local(request) as path:
+    assert fetcher().read(form(file)) == BODY
+    with copied(fetcher(), form(file)) as path:
         assert path == file
     assert file.exists()
 
@@ -191,7 +220,7 @@ def test_files_of_this_machine_are_read_in_place(tmp_path: Path, form: Any, name
 @pytest.mark.parametrize("form", [str, Path.as_uri])
 def test_missing_files_of_this_machine_are_named(tmp_path: Path, form: Any) -> None:
     for path in (tmp_path / "gone.bin", tmp_path):
-        with pytest.raises(FetchError, match=path.name), fetcher().local(Request(form(path))):
+        with pytest.raises(FetchError, match=path.name), fetcher().media(form(path)):
             pass
 
 
@@ -200,20 +229,22 @@ def test_many_threads_share_one_fetcher(web: Web) -> None:
         web.answers[f"/{i}"] = [(200, str(i).encode() * 1000, {})]
     shared = fetcher()
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda i: shared.read(Request(web.url(f"/{i}"))), range(20)))
+        found = list(pool.map(lambda i: shared.read(web.url(f"/{i}")), range(20)))
     assert found == [str(i).encode() * 1000 for i in range(20)]
 
 
 class Shelf:
     """Files in memory, and how often each was read."""
 
+    at_once = 4
+
     def __init__(self, **files: bytes) -> None:
         self._files = files
         self.read_of: list[str] = []
 
-    def read(self, request: Request) -> bytes:
-        self.read_of.append(request.url)
-        return self._files[request.url]
+    def read(self, url: str) -> bytes:
+        self.read_of.append(url)
+        return self._files[url]
 
 
 def png(pixels: Any) -> bytes:
@@ -229,7 +260,7 @@ RED, BLUE, BLACK = (255, 0, 0), (0, 0, 255), (0, 0, 0)
 def test_masks_are_fetched_once_each_whatever_needs_them() -> None:
     shelf = Shelf(c=png([[RED, BLUE, BLACK]]), m=png([[0, 255, 1]]))
     refs = [MaskRef("c", RED), MaskRef("c", BLUE), MaskRef("m"), MaskRef("c")]
-    masks = fetch_masks(shelf, refs, {url: Request(url) for url in "cm"}, (1, 3))
+    masks = fetch_masks(shelf, {url: url for url in "cm"}, refs, (1, 3))
     assert sorted(shelf.read_of) == ["c", "m"]
     assert len(masks) == 2
     found = [masks.pixels(ref)[0].tolist() for ref in refs]
@@ -244,5 +275,5 @@ def test_a_mask_that_cannot_be_used_is_named(data: bytes, words: str) -> None:
     url = "https://h/m.png" + SECRET
     shelf = Shelf(**{url: data})
     with pytest.raises(MaskError, match=rf"mask https://h/m\.png: .*{words}") as caught:
-        fetch_masks(shelf, [MaskRef(url)], {url: Request(url)}, (1, 3))
+        fetch_masks(shelf, {url: url}, [MaskRef(url)], (1, 3))
     assert "SECRET" not in str(caught.value)

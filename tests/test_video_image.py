@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lakebox.adapters.deep_lake import MemoryStorage
+from lakebox.adapters.files import LocalFile
 from lakebox.adapters.image import ImageFile, mask_pixels
 from lakebox.adapters.media import open_media
 from lakebox.adapters.pixels import Jpeg, NoPixels, Png, VideoAsIs
@@ -79,7 +80,7 @@ def declared(**more: Any) -> Media:
 
 
 def opened(path: Path, match: Any = "count", **more: Any) -> VideoFile:
-    return VideoFile(path, declared(**more), match)
+    return VideoFile(LocalFile(path), declared(**more), match)
 
 
 def decoded(video: OpenMedia, wanted: Collection[int] = range(FRAMES)) -> dict[int, int]:
@@ -222,7 +223,7 @@ def saved(folder: Path, image: Image.Image, format: str, **how: Any) -> Path:
 
 
 def image_file(path: Path, width: int | None = 5, height: int | None = 3) -> ImageFile:
-    return ImageFile(path, Media("image", width, height, 1, None))
+    return ImageFile(LocalFile(path), Media("image", width, height, 1, None))
 
 
 def pixels_of(file: OpenMedia) -> NDArray[np.uint8]:
@@ -423,8 +424,10 @@ def test_an_image_is_a_video_of_one_frame(tmp_path: Path) -> None:
 
 
 def test_media_are_opened_by_what_the_export_says(clips: Path, tmp_path: Path) -> None:
-    assert isinstance(open_media(clips / "whole.mp4", declared(), "count"), VideoFile)
-    assert isinstance(open_media(saved(tmp_path, picture(), "PNG"), declared(kind="image"), "count"), ImageFile)
+    assert isinstance(open_media(LocalFile(clips / "whole.mp4"), declared(), "count"), VideoFile)
+    assert isinstance(
+        open_media(LocalFile(saved(tmp_path, picture(), "PNG")), declared(kind="image"), "count"), ImageFile
+    )
 
 
 # --- pixels ----------------------------------------------------------------------------------------------------------

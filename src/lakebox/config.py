@@ -26,8 +26,8 @@ from lakebox.errors import ConfigError
 CONF = "lakebox.conf"
 ROOT_KEYS = ("project_id", "path", "limit", "report", "tag")
 GROUPS = (
-    "task", "source", "presigner", "mapping", "provider", "storage", "pixels", "masks", "frames", "labels", "executor",
-    "on_error",
+    "task", "source", "presigner", "fetch", "mapping", "provider", "storage", "pixels", "masks", "frames", "labels",
+    "executor", "on_error",
 )  # fmt: skip
 
 _FULL_KEY = re.compile(r"^full_key: (\S+)$", re.MULTILINE)  # Hydra says where it was instantiating

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from lakebox.adapters.files import FileFetcher
 from lakebox.adapters.masks import fetch_masks
 from lakebox.adapters.media import open_media
 from lakebox.config import build
@@ -46,7 +45,7 @@ def run(cfg: DictConfig, progress: Progress | None = None) -> Report:
     What fails for single data rows is not raised: see `Report.failures`.
     """
     handed = {
-        "tools": Tools(FileFetcher(), open_media, fetch_masks),
+        "tools": Tools(open_media, fetch_masks),
         "progress": progress or Silent(),
         "draw": _draw,
     }

@@ -121,6 +121,13 @@ class ExportFile(BaseModel):
         """Relative addresses as paths beside the export; others as they are."""
         return url if "://" in url else str(self.export.expanduser().parent / url)
 
+    def partial(self) -> str:
+        """Nothing is left out: the file is the project."""
+        return ""
+
+    def forget(self) -> None:
+        """Nothing is kept."""
+
 
 def _ndjson(file: BinaryIO) -> Iterator[SourceRow]:
     """Split at newlines only: text of annotators may hold other line separators."""

@@ -1,97 +1,162 @@
-"""Files by path or over HTTP (requests): pooled connections, time limits, retries with back-off, length checked."""
+"""Files by path or address. Config group `fetch`."""
 
 from __future__ import annotations
 
-import logging
+import io
+import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import IO
+from contextlib import ExitStack, contextmanager
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, cast
 from urllib.parse import unquote, urlsplit
 
-import requests
-from requests.adapters import HTTPAdapter
-from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
-from urllib3.util import Retry
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
-from lakebox.core.ports import Request
+from lakebox.adapters.http import Body, Web
+from lakebox.adapters.media_cache import MediaCache
+from lakebox.core.ports import File, Presigner
 from lakebox.core.urls import unsigned
 from lakebox.errors import FetchError
 
-logging.getLogger("urllib3").setLevel(logging.ERROR)  # its lines hold addresses with their signatures
-
-_BROKEN = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
-_CHUNK = 1 << 20
+BUFFER = 1 << 20
+"""Bytes that are read ahead of a decoder."""
 
 
-class FileFetcher:
-    """Reads local paths, `file://`, `http://` and `https://`. Safe to use from many threads."""
+class Fetch(BaseModel):
+    """How files are fetched: local paths, `file://`, `http://` and `https://`."""
 
-    def __init__(self, connections: int = 16, timeout: tuple[float, float] = (10.0, 60.0), attempts: int = 4) -> None:
-        self._timeout = timeout
-        self._attempts = attempts
-        self._session = requests.Session()
-        again = Retry(
-            attempts, connect=2, backoff_factor=0.3, status_forcelist=(429, 500, 502, 503, 504), raise_on_status=False
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    connections: PositiveInt = Field(default=32, description="Kept open per host; also the most that run at once")
+    connect_seconds: PositiveFloat = 10.0
+    read_seconds: PositiveFloat = Field(default=60.0, description="Longest wait for the next bytes")
+    attempts: PositiveInt = Field(default=6, description="Tries in a row without a byte before a file is given up")
+    patience: PositiveFloat = Field(default=120.0, description="Longest Retry-After, in seconds, that is waited for")
+    cache: MediaCache | None = Field(default=None, description="Keeps fetched media on this machine")
+
+    def files(self, presigner: Presigner) -> Files:
+        """Files behind addresses that this presigner signs; may be used from many threads."""
+        web = Web(
+            presigner,
+            connections=self.connections,
+            timeout=(self.connect_seconds, self.read_seconds),
+            attempts=self.attempts,
+            patience=self.patience,
         )
-        adapter = HTTPAdapter(pool_connections=connections, pool_maxsize=connections, max_retries=again)
-        for scheme in ("http://", "https://"):
-            self._session.mount(scheme, adapter)
+        return Files(web, self.connections, self.cache)
 
-    def read(self, request: Request) -> bytes:
+
+class Files:
+    """Reads whole files, and opens media. Safe to use from many threads."""
+
+    def __init__(self, web: Web, at_once: int, cache: MediaCache | None) -> None:
+        self._web = web
+        self.at_once = at_once
+        """How many reads are worth having under way."""
+        self._cache = cache
+
+    def read(self, url: str) -> bytes:
         """The whole file.
 
         Raises:
             FetchError: it is missing, refused, or broke off every time.
         """
-        if (path := local_path(request.url)) is not None:
+        if (path := self._local(url)) is not None:
             return _opened(path).read_bytes()
-        with tempfile.SpooledTemporaryFile(max_size=16 * _CHUNK) as file:
-            self._download(request, file)
-            file.seek(0)
-            return file.read()
+        with self._web.open(url) as body:
+            return body.read()
+
+    def _local(self, url: str) -> Path | None:
+        """The path of an address that a presigner turned into one of this machine, or that always was one."""
+        return local_path(self._web.signer.request(url).url)
 
     @contextmanager
-    def local(self, request: Request) -> Iterator[Path]:
-        """The file as a local path; a remote one is deleted again afterwards.
+    def media(self, url: str) -> Iterator[File]:
+        """A media file for as long as the context lasts; a remote one is read while it arrives.
 
         Raises:
-            FetchError: as `read`.
+            FetchError: as `read`; of a remote file also later, while it is read.
         """
-        if (path := local_path(request.url)) is not None:
-            yield _opened(path)
+        with ExitStack() as stack:
+            if (path := self._local(url)) is not None:
+                yield LocalFile(_opened(path))
+            elif self._cache is not None:
+                kept = stack.enter_context(self._cache.file(url, self._web))
+                yield LocalFile(kept, name_of(url))
+            else:
+                yield RemoteFile(self._web, url, stack)
+
+
+class LocalFile:
+    """A file of this machine."""
+
+    def __init__(self, path: Path, name: str = "") -> None:
+        self._path = path
+        self.name = name or path.name
+
+    @contextmanager
+    def opened(self) -> Iterator[str | BinaryIO]:
+        """Its path: decoders read files better by themselves."""
+        yield str(self._path)
+
+    def read(self) -> bytes:
+        """Its bytes."""
+        return self._path.read_bytes()
+
+    def local(self) -> Path:
+        """Its path."""
+        return self._path
+
+
+class RemoteFile:
+    """A file behind an address. It streams; what needs it twice has it fetched to a temporary file."""
+
+    def __init__(self, web: Web, url: str, stack: ExitStack) -> None:
+        self._web = web
+        self._url = url
+        self._stack = stack
+        self._copy: Path | None = None
+        self.name = name_of(url)
+
+    @contextmanager
+    def opened(self) -> Iterator[str | BinaryIO]:
+        """A stream with ranges, resumed after drops; the path of a temporary copy where the server has no ranges."""
+        if self._copy is not None:
+            yield str(self._copy)
             return
-        with tempfile.NamedTemporaryFile(prefix="lakebox-", suffix=Path(urlsplit(request.url).path).suffix) as file:
-            self._download(request, file)
-            file.flush()
-            yield Path(file.name)
+        with self._web.open(self._url, {"Range": "bytes=0-"}) as body:
+            body.connect()
+            if body.ranges:
+                yield cast(BinaryIO, io.BufferedReader(body, BUFFER))
+            else:
+                yield str(self._kept(body))
 
-    def _download(self, request: Request, file: IO[bytes]) -> None:
-        shown = unsigned(request.url)
-        tries = Retrying(
-            stop=stop_after_attempt(self._attempts),
-            wait=wait_random_exponential(multiplier=0.3, max=10),
-            retry=retry_if_exception_type(_BROKEN),
-        )
-        try:
-            tries(self._once, request, file)
-        except RetryError as error:
-            cause = error.last_attempt.exception()
-            raise FetchError(
-                f"{shown}: {type(cause).__name__} in each of {self._attempts} attempts; check network and address"
-            ) from None
-        except requests.RequestException as error:  # its text may hold the signed address
-            raise FetchError(f"{shown}: cannot be fetched ({type(error).__name__}); check the address") from None
+    def read(self) -> bytes:
+        """Its bytes, fetched."""
+        with self._web.open(self._url) as body:
+            return body.read()
 
-    def _once(self, request: Request, file: IO[bytes]) -> None:
-        file.seek(0)
-        file.truncate()
-        with self._session.get(request.url, headers=request.headers, timeout=self._timeout, stream=True) as response:
-            if not response.ok:
-                raise FetchError(f"{unsigned(request.url)}: the server answered {response.status_code}")
-            for chunk in response.iter_content(_CHUNK):
-                file.write(chunk)
+    def local(self) -> Path:
+        """A temporary copy, fetched once."""
+        if self._copy is None:
+            with self._web.open(self._url) as body:
+                return self._kept(body)
+        return self._copy
+
+    def _kept(self, body: Body) -> Path:
+        suffix = PurePosixPath(self.name).suffix
+        temporary = tempfile.NamedTemporaryFile(prefix="lakebox-", suffix=suffix)  # noqa: SIM115 - the stack closes it
+        file = self._stack.enter_context(temporary)
+        shutil.copyfileobj(io.BufferedReader(body, BUFFER), file, BUFFER)
+        file.flush()
+        self._copy = Path(file.name)
+        return self._copy
+
+
+def name_of(url: str) -> str:
+    """File name of an address, without its signature."""
+    return PurePosixPath(unquote(urlsplit(unsigned(url)).path)).name
 
 
 def local_path(url: str) -> Path | None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from lakebox.core.model import MaskRef, Media
-from lakebox.core.ports import Frame
+from lakebox.core.ports import File, Frame
 from lakebox.errors import MaskError, MediaError
 
 _ORIENTATION = 0x0112  # EXIF tag
@@ -26,8 +25,8 @@ _PLAIN_MODES = {"jpg": ("RGB", "L"), "png": ("RGB", "RGBA", "L")}
 class ImageFile:
     """An image file beside what the export declares of it."""
 
-    def __init__(self, path: Path, declared: Media) -> None:
-        self.path = path
+    def __init__(self, file: File, declared: Media) -> None:
+        self.file = file
         self._declared = declared
 
     def numbers(self) -> tuple[NDArray[np.int64], int]:
@@ -48,7 +47,7 @@ class ImageFile:
         Raises:
             MediaError: as `check`.
         """
-        data = self.path.read_bytes()
+        data = self.file.read()
         try:
             picture = Image.open(io.BytesIO(data))
             picture.load()

@@ -12,18 +12,18 @@ from numpy.typing import NDArray
 
 from lakebox.adapters.image import mask_pixels
 from lakebox.core.model import MaskRef
-from lakebox.core.ports import Request
 from lakebox.core.urls import unsigned
 from lakebox.errors import MaskError
 
-PARALLEL = 16
 _KEPT = 64
 
 
 class Reads(Protocol):
     """The part of `Files` that masks need."""
 
-    def read(self, request: Request) -> bytes:
+    at_once: int
+
+    def read(self, url: str) -> bytes:
         """The whole file."""
 
 
@@ -51,17 +51,19 @@ class MaskFiles:
 
 
 def fetch_masks(
-    files: Reads, refs: Iterable[MaskRef], requests: Mapping[str, Request], size: tuple[int, int]
+    files: Reads, addresses: Mapping[str, str], refs: Iterable[MaskRef], size: tuple[int, int]
 ) -> MaskFiles:
-    """All files of `requests` (by address), each decoded once to know that it is whole and fits.
+    """All files of `addresses` (by address in the export), each decoded once to know that it is whole and fits.
 
     Raises:
         FetchError: a file cannot be had.
         MaskError: a file is no mask, or has not the frame's size (height, width).
     """
-    pool = ThreadPoolExecutor(PARALLEL, "lakebox-mask")
+    if not addresses:
+        return MaskFiles({}, size)
+    pool = ThreadPoolExecutor(min(files.at_once, len(addresses)), "lakebox-mask")
     try:
-        found = MaskFiles(dict(zip(requests, pool.map(files.read, requests.values()), strict=True)), size)
+        found = MaskFiles(dict(zip(addresses, pool.map(files.read, addresses.values()), strict=True)), size)
         one_each = {ref.url: ref for ref in refs}.values()
         for _ in pool.map(found.checked, one_each):
             pass

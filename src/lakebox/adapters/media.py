@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
 from lakebox.adapters.image import ImageFile
 from lakebox.adapters.video import VideoFile
 from lakebox.core.model import Media
-from lakebox.core.ports import OpenMedia
+from lakebox.core.ports import File, OpenMedia
 
 
-def open_media(path: Path, declared: Media, match: Literal["count", "timestamp"]) -> OpenMedia:
+def open_media(file: File, declared: Media, match: Literal["count", "timestamp"]) -> OpenMedia:
     """The file with its decoder."""
-    return VideoFile(path, declared, match) if declared.kind == "video" else ImageFile(path, declared)
+    return VideoFile(file, declared, match) if declared.kind == "video" else ImageFile(file, declared)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 from typing import Any, Literal
 
 import numpy as np
@@ -80,10 +81,12 @@ class VideoAsIs(_Pixels):
 
     def cells(self, media: OpenMedia, wanted: NDArray[np.int64], encode: Map) -> Iterator[Any]:
         """The file's bytes, then None for every other row."""
-        if media.path.suffix.lower() not in (".mp4", ".m4v", ".mov"):
-            raise MediaError(f"pixels=video stores MP4 files, found '{media.path.suffix}'; choose pixels=jpeg")
+        suffix = PurePosixPath(media.file.name).suffix
+        if suffix.lower() not in (".mp4", ".m4v", ".mov"):
+            raise MediaError(f"pixels=video stores MP4 files, found '{suffix}'; choose pixels=jpeg")
+        path = media.file.local()
         media.check()
-        yield media.path.read_bytes()
+        yield path.read_bytes()
         yield from (None for _ in wanted[1:])
 
 

@@ -5,26 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 import av
 import numpy as np
 from numpy.typing import NDArray
 
 from lakebox.core.model import Media
-from lakebox.core.ports import Frame
+from lakebox.core.ports import File, Frame
 from lakebox.errors import MediaError
 
 RATE_TOLERANCE = 0.01
 """Declared and real frame rate may differ by so much of it: exports round 30000/1001 in many ways."""
 
+_BUFFER = 1 << 18
+
 
 class VideoFile:
     """A video file beside what the export declares of it."""
 
-    def __init__(self, path: Path, declared: Media, match: Literal["count", "timestamp"]) -> None:
-        self.path = path
+    def __init__(self, file: File, declared: Media, match: Literal["count", "timestamp"]) -> None:
+        self.file = file
         self._declared = declared
         self._match = match
 
@@ -61,7 +62,7 @@ class VideoFile:
 
     def _times(self) -> NDArray[np.float64]:
         """Seconds of each frame in display order, without decoding."""
-        with _opened(self.path) as (container, stream):
+        with _opened(str(self.file.local())) as (container, stream):  # gone through twice
             try:
                 stamps = [packet.pts for packet in container.demux(stream) if packet.size and packet.pts is not None]
             except av.FFmpegError as error:
@@ -76,7 +77,7 @@ class VideoFile:
         Raises:
             MediaError: with both numbers.
         """
-        with _opened(self.path) as (container, stream):
+        with self.file.opened() as handle, _opened(handle) as (container, stream):
             self._check_stream(stream)
             try:
                 self._check_size(*_upright_size(next(container.decode(stream))))
@@ -94,7 +95,7 @@ class VideoFile:
         numbers, _ = self.numbers()
         chosen = set(wanted.tolist())
         count = 0
-        with _opened(self.path) as (container, stream):
+        with self.file.opened() as handle, _opened(handle) as (container, stream):
             self._check_stream(stream)
             stream.thread_type = "AUTO"
             try:
@@ -134,9 +135,9 @@ class VideoFile:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
+def _opened(handle: str | BinaryIO) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
     try:
-        container = av.open(str(path))
+        container = av.open(handle, "r", buffer_size=_BUFFER)
     except av.FFmpegError as error:
         raise MediaError(f"not a readable video: {error.strerror}") from error
     with container:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
+from typing import Any, BinaryIO, Literal, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,8 @@ class SourceRow:
     """1-based line (NDJSON) or element (JSON array), for messages."""
     data: Mapping[str, Any] | None
     error: str = ""
+    id: str = ""
+    """Data row id, where `data` is None and that much is known."""
 
 
 @runtime_checkable
@@ -60,6 +62,12 @@ class Source(Protocol):
     def resolve(self, url: str) -> str:
         """An address that can be fetched, for one that may be relative to the export."""
 
+    def partial(self) -> str:
+        """Why `rows` may leave out data rows of the project; empty: it gives all of them."""
+
+    def forget(self) -> None:
+        """Drop what was kept of the project to spare asking again; the next `rows` sees what is there then."""
+
 
 @runtime_checkable
 class Presigner(Protocol):
@@ -69,22 +77,62 @@ class Presigner(Protocol):
         """The request for an address; no I/O beyond signing."""
 
 
-class Files(Protocol):
-    """Fetches files, local or remote."""
+class File(Protocol):
+    """A media file, on this machine or behind an address."""
 
-    def read(self, request: Request) -> bytes:
+    name: str
+    """File name, without folder and signature."""
+
+    def opened(self) -> AbstractContextManager[str | BinaryIO]:
+        """What a decoder opens, from its start: a path, or a seekable stream that fetches as it is read.
+
+        Raises:
+            FetchError: it cannot be had; from a stream also while it is read.
+        """
+
+    def read(self) -> bytes:
+        """All of it.
+
+        Raises:
+            FetchError: it cannot be had whole.
+        """
+
+    def local(self) -> Path:
+        """All of it as a path of this machine, for what goes through it more than once.
+
+        Raises:
+            FetchError: it cannot be had whole.
+        """
+
+
+@runtime_checkable
+class Files(Protocol):
+    """Files behind addresses, local or remote. Used from many threads."""
+
+    at_once: int
+    """How many reads are worth having under way."""
+
+    def read(self, url: str) -> bytes:
         """The whole file.
 
         Raises:
             FetchError: it cannot be had whole.
         """
 
-    def local(self, request: Request) -> AbstractContextManager[Path]:
-        """The file as a path for as long as the context lasts.
+    def media(self, url: str) -> AbstractContextManager[File]:
+        """A media file for as long as the context lasts.
 
         Raises:
-            FetchError: it cannot be had whole.
+            FetchError: it cannot be had.
         """
+
+
+@runtime_checkable
+class Fetch(Protocol):
+    """How files are fetched."""
+
+    def files(self, presigner: Presigner) -> Files:
+        """Files behind addresses that this presigner signs, at the moment they are fetched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +148,9 @@ class Frame:
 
 
 class OpenMedia(Protocol):
-    """A media file that is at hand, together with what the export declares of it."""
+    """A media file together with what the export declares of it."""
 
-    path: Path
+    file: File
 
     def numbers(self) -> tuple[NDArray[np.int64], int]:
         """Frame number of each frame in the file, and the total number of frames of the timeline."""
@@ -136,9 +184,9 @@ class Masks(Protocol):
 class Tools:
     """What reads files, media and masks. Not configured; handed in so that the programs know no vendor."""
 
-    files: Files
-    open_media: Callable[[Path, Media, Literal["count", "timestamp"]], OpenMedia]
-    fetch_masks: Callable[[Files, Sequence[MaskRef], Mapping[str, Request], tuple[int, int]], Masks]
+    open_media: Callable[[File, Media, Literal["count", "timestamp"]], OpenMedia]
+    fetch_masks: Callable[[Files, Mapping[str, str], Sequence[MaskRef], tuple[int, int]], Masks]
+    """Files, address to fetch by address in the export, what is needed of them, (height, width) -> masks."""
 
 
 class Progress(Protocol):

@@ -22,7 +22,7 @@ from lakebox.core.frames import FrameSelection
 from lakebox.core.labels import LabelPolicy
 from lakebox.core.layout import Layout
 from lakebox.core.model import Asset, Label
-from lakebox.core.ports import Executor, Masks, OpenMedia, Pixels, Presigner, Source, Tools
+from lakebox.core.ports import Executor, Files, Masks, OpenMedia, Pixels, Source, Tools
 from lakebox.core.scan import choose_label
 from lakebox.core.tally import Tally, Timeline
 from lakebox.errors import AssetError, FetchError, LakeboxError, MaskError, MediaError
@@ -90,7 +90,7 @@ class AssetWork:
     """Everything that turning one data row into rows needs."""
 
     source: Source
-    presigner: Presigner
+    files: Files
     tools: Tools
     labels: LabelPolicy
     frames: FrameSelection
@@ -122,9 +122,8 @@ class AssetWork:
             if self.pixel_column is None:
                 yield from self._rows(item, label, None, *self._declared(item.asset, label))
                 return
-            request = self.presigner.request(self.source.resolve(item.asset.url))
-            path = stack.enter_context(self.tools.files.local(request))
-            media = self.tools.open_media(path, item.asset.media, self.frames.match)
+            file = stack.enter_context(self.files.media(self.source.resolve(item.asset.url)))
+            media = self.tools.open_media(file, item.asset.media, self.frames.match)
             numbers, total = media.numbers()
             wanted = np.intersect1d(self.frames.select(total, item.asset.media, label), numbers)
             if not len(wanted):
@@ -208,8 +207,8 @@ class AssetWork:
     def _masks(self, compiled: Compiled, asset: Asset) -> Masks:
         refs = compiled.masks()
         try:
-            requests = {ref.url: self.presigner.request(self.source.resolve(ref.url)) for ref in refs}
-            return self.tools.fetch_masks(self.tools.files, refs, requests, _frame_size(asset))
+            addresses = {ref.url: self.source.resolve(ref.url) for ref in refs}
+            return self.tools.fetch_masks(self.files, addresses, refs, _frame_size(asset))
         except FetchError as error:
             raise MaskError(f"mask {error}") from error
 

@@ -18,6 +18,7 @@ from lakebox.core.ontology import parse_ontology
 from lakebox.core.plan import Plan, make_plan, with_columns
 from lakebox.core.ports import (
     Executor,
+    Fetch,
     Lake,
     MaskPolicy,
     OnError,
@@ -56,6 +57,7 @@ class Project(BaseModel):
 
     source: Source
     presigner: Presigner
+    fetch: Fetch
     mapping: Mapping
     provider: Provider
     storage: Storage

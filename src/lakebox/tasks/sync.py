@@ -118,7 +118,7 @@ class Sync(Project):
     def _work(self, prepared: Prepared) -> AssetWork:
         return AssetWork(
             source=self.source,
-            presigner=self.presigner,
+            files=self.fetch.files(self.presigner),
             tools=self.tools,
             labels=self.labels,
             frames=self.frames,
