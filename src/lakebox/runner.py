@@ -8,6 +8,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from lakebox.adapters.documents import read_document
 from lakebox.adapters.files import FileFetcher
 from lakebox.adapters.masks import fetch_masks
 from lakebox.adapters.media import open_media
@@ -49,6 +50,7 @@ def run(cfg: DictConfig, progress: Progress | None = None) -> Report:
         "tools": Tools(FileFetcher(), open_media, fetch_masks),
         "progress": progress or Silent(),
         "draw": _draw,
+        "read_document": read_document,
     }
     task = build(cfg, handed)
     target = Path(cfg.report) if cfg.report else None

@@ -5,17 +5,23 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from requests import ConnectionError, Timeout
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 logging.getLogger("urllib3").setLevel(logging.ERROR)  # its lines hold addresses with their signatures
 
 BUSY = (429, 500, 502, 503, 504)
+_LOST = (500, 502, 504)
+"""Answers after which nobody knows whether the request was carried out."""
+_CREATING = (b"reate", b"upsertRootSchemaNode")
+"""In the names of mutations of the Labelbox SDK that make a new thing each time."""
 
 
 class Patient(HTTPAdapter):
     """Tries again when the service is busy or the connection drops, as long as it asks to (`Retry-After`) or with
-    growing pauses. What creates something is not sent again after a drop: it may have arrived."""
+    growing pauses. What creates something is not sent again after a drop or a broken answer: it may have arrived.
+    Both are a ConnectionError then, which the Labelbox SDK does not try again, either."""
 
     def __init__(self, patience: float) -> None:
         again = Retry(
@@ -28,5 +34,14 @@ class Patient(HTTPAdapter):
     def send(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         """As the base class, with the patience that suits the request."""
         start = request.body[:200] if isinstance(request.body, bytes) else b""
-        creates = b"mutation" in start and b"reate" in start
-        return self._careful.send(request, *args, **kwargs) if creates else super().send(request, *args, **kwargs)
+        creates = b"mutation" in start and any(word in start for word in _CREATING)
+        return self._once(request, *args, **kwargs) if creates else super().send(request, *args, **kwargs)
+
+    def _once(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            answer = self._careful.send(request, *args, **kwargs)
+        except Timeout as error:
+            raise ConnectionError("no answer to a request that creates something") from error
+        if answer.status_code in _LOST:
+            raise ConnectionError(f"answer {answer.status_code} to a request that creates something")
+        return answer

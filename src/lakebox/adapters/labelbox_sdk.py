@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -78,6 +78,8 @@ class Account(BaseModel):
         client = self.client
         try:
             yield client
+        except lbx.ProcessingWaitTimeout:
+            raise SourceError(f"{doing}: Labelbox is still processing the data rows; try again later") from None
         except (lbx.LabelboxError, lbx.MalformedQueryException, lbx.OperationNotAllowedException) as error:
             raise SourceError(f"{doing}: {self._explained(error)}") from None  # the cause may quote addresses
         except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:
@@ -104,3 +106,34 @@ class Account(BaseModel):
             case lbx.InternalServerError():
                 return f"Labelbox keeps failing ({said}); try again later"
         return f"Labelbox says: {said}"
+
+
+def datasets_named(client: labelbox.Client, name: str) -> Iterable[labelbox.Dataset]:
+    """Datasets of exactly this name."""
+    import labelbox
+
+    return (one for one in client.get_datasets(where=labelbox.Dataset.name == name) if one.name == name)
+
+
+def projects_named(client: labelbox.Client, name: str) -> Iterable[labelbox.Project]:
+    """Projects of exactly this name."""
+    import labelbox
+
+    return (one for one in client.get_projects(where=labelbox.Project.name == name) if one.name == name)
+
+
+def media_type(name: str) -> labelbox.MediaType:
+    """The SDK's word for `video` or `image`."""
+    import labelbox
+
+    return labelbox.MediaType[name.title()]
+
+
+def ontology_by_id(client: labelbox.Client, ontology_id: str) -> labelbox.Ontology | None:
+    """The ontology of an id; None if there is none that the key may see."""
+    from labelbox import exceptions as lbx
+
+    try:
+        return client.get_ontology(ontology_id)
+    except lbx.ResourceNotFoundError:
+        return None
