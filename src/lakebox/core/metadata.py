@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from lakebox.core.upload import Entry, refusal
+from lakebox.core.upload import UploadRow, refusal
 from lakebox.errors import ConfigError
 
 
@@ -24,30 +24,30 @@ class MetadataField:
     """Name -> id, of an enum."""
 
 
-def resolve_metadata(entries: Sequence[Entry], fields: Sequence[MetadataField]) -> list[Entry]:
-    """The entries with `{"schema_id", "value"}` for their metadata, values as the fields want them.
+def resolve_metadata(rows: Sequence[UploadRow], fields: Sequence[MetadataField]) -> list[UploadRow]:
+    """The rows with `{"schema_id", "value"}` for their metadata, values as the fields want them.
 
     Raises:
         ConfigError: fields that do not exist or values that do not fit, all of them.
     """
     known = {key: field for field in fields for key in (field.name, field.id)}
     problems: list[str] = []
-    resolved = [replace(entry, metadata=tuple(_resolved(entry, known, problems))) for entry in entries]
+    resolved = [replace(row, metadata=tuple(_resolved(row, known, problems))) for row in rows]
     if problems:
         raise ConfigError(refusal("metadata that Labelbox would not take", problems))
     return resolved
 
 
-def _resolved(entry: Entry, known: Mapping[str, MetadataField], problems: list[str]) -> Iterator[dict[str, Any]]:
-    for item in entry.metadata:
+def _resolved(row: UploadRow, known: Mapping[str, MetadataField], problems: list[str]) -> Iterator[dict[str, Any]]:
+    for item in row.metadata:
         name = item.get("schema_id") or item["name"]
         if name not in known:
-            problems.append(f"{entry.where}: metadata field {name!r} does not exist{_near(name, known)}")
+            problems.append(f"{row.where}: metadata field {name!r} does not exist{_near(name, known)}")
             continue
         try:
             yield {"schema_id": known[name].id, "value": _value(known[name], item["value"])}
         except ValueError as error:
-            problems.append(f"{entry.where}: metadata field {name!r}: {error}")
+            problems.append(f"{row.where}: metadata field {name!r}: {error}")
 
 
 def _near(name: str, known: Mapping[str, MetadataField]) -> str:

@@ -76,6 +76,8 @@ class UploadRow:
     attachments: tuple[Mapping[str, str], ...] = ()
     metadata: tuple[Mapping[str, Any], ...] = ()
     shown: str = ""
+    where: str = ""
+    """Both for messages, as of its entry."""
 
     @property
     def remote(self) -> bool:
@@ -194,4 +196,5 @@ def _row(entry: Entry, key: str) -> UploadRow:
         attachments=entry.attachments,
         metadata=entry.metadata,
         shown=entry.shown,
+        where=entry.where,
     )

@@ -50,7 +50,7 @@ def one_of(kind: str, name: str, ids: Sequence[str]) -> str:
     """
     if len(ids) > 1:
         raise ConfigError(
-            f"task.{kind}: Labelbox has {len(ids)} {kind}s named {name!r}: {', '.join(sorted(ids))};"
+            f"task.{kind}: Labelbox has several of the name {name!r}: {', '.join(sorted(ids))};"
             " nothing was touched, rename all but one in Labelbox or choose another name"
         )
     return ids[0] if ids else ""

@@ -37,7 +37,7 @@ class MediaList:
         elif path.is_dir():
             self._folder(path)
         elif path.is_file():
-            self._file(path, item)
+            self._file(path, path.as_posix())
         elif glob.has_magic(str(path)):
             self._glob(path)
         else:

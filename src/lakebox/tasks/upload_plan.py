@@ -10,7 +10,7 @@ from typing import Any
 from lakebox.core.metadata import resolve_metadata
 from lakebox.core.ontology_file import read_ontology
 from lakebox.core.report import Report
-from lakebox.core.upload import Duplicates, Entry, UploadRow, make_rows, refuse_mixture
+from lakebox.core.upload import Duplicates, UploadRow, make_rows, refuse_mixture
 from lakebox.core.upload_plan import (
     BATCH_LIMIT,
     OntologyFile,
@@ -46,18 +46,18 @@ class Planner:
     read_document: ReadDocument
 
     def plan(self, report: Report) -> UploadPlan:
-        """The plan; what is odd but no mistake goes to the report's warnings.
+        """The plan; what is odd and no mistake goes to the report's warnings.
 
         Raises:
             ConfigError: what is asked for cannot be, or should not.
             SourceError: Labelbox cannot be asked.
         """
         file = self._ontology_file()
-        entries = self._entries(report)
+        rows = self._rows(report)
         dataset, project = self._dataset(), self._project()
         plan = self._things(UploadPlan(self.wanted), dataset, project, file)
-        rows = self._rows(entries, report)
-        plan = self._known(replace(plan, rows=tuple(rows)), report)
+        fields = self.service.metadata_fields() if any(row.metadata for row in rows) else ()
+        plan = self._known(replace(plan, rows=tuple(resolve_metadata(rows, fields))), report)
         if not (plan.ontology or plan.connected):
             report.warnings.append(f"project {self.wanted.project!r} has no ontology; nobody can label without one")
         return plan
@@ -70,11 +70,16 @@ class Planner:
         normalized = read_ontology(raw, str(path))
         return OntologyFile(str(raw.get("name") or path.stem), normalized, path.name)
 
-    def _entries(self, report: Report) -> list[Entry]:
+    def _rows(self, report: Report) -> list[UploadRow]:
+        """From the files and lists alone, so that their mistakes are known before Labelbox is asked."""
         found = list_media(self.media, self.wanted.media_type)
         refuse_mixture(found.entries)
+        prints = fingerprints([entry for entry in found.entries if not entry.remote])
+        rows = make_rows(found.entries, prints, self.duplicates)
         report.warnings += found.warnings
-        return found.entries
+        left = len(found.entries) - len(rows)
+        report.warnings += [f"{left} media were listed more than once and are uploaded once"] if left else []
+        return rows
 
     def _dataset(self) -> FoundDataset | None:
         found = self.service.datasets(self.wanted.dataset)
@@ -111,14 +116,6 @@ class Planner:
         if self.ontology is None:
             return None
         return choose_ontology(self.ontology, self.service.ontologies(self.ontology), media_type)
-
-    def _rows(self, entries: Sequence[Entry], report: Report) -> list[UploadRow]:
-        prints = fingerprints([entry for entry in entries if not entry.remote])
-        fields = self.service.metadata_fields() if any(entry.metadata for entry in entries) else ()
-        rows = make_rows(resolve_metadata(entries, fields), prints, self.duplicates)
-        if len(rows) < len(entries):
-            report.warnings.append(f"{len(entries) - len(rows)} media were listed more than once and are uploaded once")
-        return rows
 
     def _known(self, plan: UploadPlan, report: Report) -> UploadPlan:
         """What of it exists already."""
