@@ -122,7 +122,7 @@ def projects_named(client: labelbox.Client, name: str) -> Iterable[labelbox.Proj
     return (one for one in client.get_projects(where=labelbox.Project.name == name) if one.name == name)
 
 
-def media_type(name: str) -> labelbox.MediaType:
+def sdk_media_type(name: str) -> labelbox.MediaType:
     """The SDK's word for `video` or `image`."""
     import labelbox
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import mimetypes
 import re
-import time
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,7 +17,8 @@ from typing import Any
 
 from pydantic import Field, PositiveInt
 
-from lakebox.adapters.labelbox_sdk import Account, datasets_named, media_type, ontology_by_id, projects_named
+from lakebox.adapters.labelbox_rows import exported, ids_by_key, item_of, key_of, wait
+from lakebox.adapters.labelbox_sdk import Account, datasets_named, ontology_by_id, projects_named, sdk_media_type
 from lakebox.core.metadata import MetadataField
 from lakebox.core.upload import MediaType, UploadRow
 from lakebox.core.upload_port import FoundDataset, FoundIntegration, FoundOntology, FoundProject, Uploaded
@@ -27,9 +27,6 @@ from lakebox.errors import SourceError, UploadError
 _ID = re.compile(r"c[a-z0-9]{24}")
 """Labelbox's ids are cuids."""
 _KEYS_AT_ONCE = 1000
-_FILTER = 2000
-"""Ids that an export may be filtered by (SDK: export_filters)."""
-_TASK_SECONDS = 3600.0
 
 
 class UploadService(Account):
@@ -73,18 +70,18 @@ class UploadService(Account):
         for some in _chunks(keys, _KEYS_AT_ONCE):
             with self.asked(f"looking for {len(some)} global keys") as client:
                 answer = client.get_data_row_ids_for_global_keys(list(some), timeout_seconds=600)
-                found |= _ids_of(some, answer)
+                found |= ids_by_key(some, answer)
         return found
 
     def in_dataset(self, dataset_id: str, ids: Collection[str]) -> frozenset[str]:
         """Which of the data rows are in a dataset."""
         with self.asked(f"listing the data rows of dataset {dataset_id}") as client:
-            return _exported(client.get_dataset(dataset_id), ids)
+            return exported(client.get_dataset(dataset_id), ids)
 
     def in_project(self, project_id: str, ids: Collection[str]) -> frozenset[str]:
         """Which of the data rows are in a project."""
         with self.asked(f"listing the data rows of project {project_id}") as client:
-            return _exported(client.get_project(project_id), ids)
+            return exported(client.get_project(project_id), ids)
 
     def batches(self, project_id: str) -> frozenset[str]:
         """Names of a project's batches."""
@@ -106,12 +103,12 @@ class UploadService(Account):
     def create_project(self, name: str, media_type: MediaType) -> str:
         """A new project's id."""
         with self.asked(f"creating project {name!r}") as client:
-            return str(client.create_project(name=name, media_type=_media(media_type)).uid)
+            return str(client.create_project(name=name, media_type=sdk_media_type(media_type)).uid)
 
     def create_ontology(self, name: str, normalized: Mapping[str, Any], media_type: MediaType) -> str:
         """A new ontology's id."""
         with self.asked(f"creating ontology {name!r}") as client:
-            return str(client.create_ontology(name, dict(normalized), media_type=_media(media_type)).uid)
+            return str(client.create_ontology(name, dict(normalized), media_type=sdk_media_type(media_type)).uid)
 
     def connect_ontology(self, project_id: str, ontology_id: str) -> None:
         """Give a project its ontology."""
@@ -175,10 +172,10 @@ class UploadService(Account):
         if not rows:
             return
         with self.asked(f"creating {len(rows)} data rows in dataset {dataset.uid}"):
-            task = dataset.create_data_rows([_item(row, address, media_type) for row, address in rows])
-            _wait(task)
+            task = dataset.create_data_rows([item_of(row, address, media_type) for row, address in rows])
+            wait(task)
             made = {item["global_key"]: item["id"] for item in task.created_data_rows or ()}
-            errors = {_key_of(item): str(item["message"]) for item in task.failed_data_rows or ()}
+            errors = {key_of(item): str(item["message"]) for item in task.failed_data_rows or ()}
         absent = [row.global_key for row, _ in rows if row.global_key not in made]
         made |= self.data_row_ids(absent) if absent else {}
         for row, _ in rows:
@@ -190,9 +187,6 @@ class UploadService(Account):
         with self.asked(f"creating batch {name!r} of {len(ids)} data rows in project {project_id}") as client:
             batch = client.get_project(project_id).create_batch(name, data_rows=list(ids), priority=priority)
             return frozenset(batch.failed_data_row_ids)
-
-
-_media = media_type
 
 
 def _chunks(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
@@ -216,51 +210,3 @@ def _project(one: Any) -> FoundProject:
 
 def _metadata_field(one: Any) -> MetadataField:
     return MetadataField(one.uid, one.name, one.kind.name, {option.name: option.uid for option in one.options or ()})
-
-
-def _ids_of(keys: Sequence[str], answer: Mapping[str, Any]) -> dict[str, str]:
-    """The answer lists ids in the order of the keys: with gaps for those that are not there, or without."""
-    ids = answer["results"]
-    absent = {item["global_key"] for item in answer["errors"]}
-    asked = keys if len(ids) == len(keys) else [key for key in keys if key not in absent]
-    found = dict(zip(asked, ids, strict=True))
-    return {key: uid for key, uid in found.items() if uid}
-
-
-def _exported(of: Any, ids: Collection[str]) -> frozenset[str]:
-    """Which of the data rows an export of a dataset or project holds; without any details it is short."""
-    filters = {"data_row_ids": sorted(ids)} if len(ids) <= _FILTER else None
-    task = of.export(filters=filters)
-    task.wait_till_done()
-    if not task.has_result():
-        return frozenset()
-    return frozenset(ids) & {item.json["data_row"]["id"] for item in task.get_buffered_stream()}
-
-
-def _wait(task: Any) -> None:
-    """Until the task has ended; the SDK's own waiting looks every two seconds at most, and ends without a word.
-
-    Raises:
-        SourceError: it failed, or takes too long.
-    """
-    deadline, pause = time.monotonic() + _TASK_SECONDS, 0.25
-    while task.status == "IN_PROGRESS" and time.monotonic() < deadline:
-        time.sleep(pause)
-        pause = min(1.5 * pause, 5.0)
-        task.refresh()
-    if task.status != "COMPLETE":
-        raise SourceError(f"Labelbox's task {task.uid} is {task.status}; what it created is kept, try again")
-
-
-def _item(row: UploadRow, address: str, media_type: MediaType) -> dict[str, Any]:
-    item: dict[str, Any] = {"row_data": address, "global_key": row.global_key, "external_id": row.external_id}
-    item["media_type"] = media_type.upper()
-    if row.attachments:
-        item["attachments"] = [dict(one) for one in row.attachments]
-    if row.metadata:
-        item["metadata_fields"] = [dict(one) for one in row.metadata]
-    return item
-
-
-def _key_of(failed: Mapping[str, Any]) -> str:
-    return str(failed["failedDataRows"][0]["globalKey"])
