@@ -42,6 +42,7 @@ VENDORS = {
     "tenacity": {"lakebox.adapters.http"},
     "urllib3": {"lakebox.adapters.http"},
     "labelbox": {"lakebox.adapters.labelbox_sdk"},
+    "lbox": {"lakebox.adapters.labelbox_sdk"},
     "obstore": {"lakebox.adapters.object_store"},
     "ijson": {"lakebox.adapters.export_file"},
     "orjson": {"lakebox.adapters.export_file"},
@@ -117,7 +118,7 @@ def test_every_vendor_is_a_declared_dependency() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = [item for items in project["optional-dependencies"].values() for item in items]
     declared = {name.split(">")[0].split("=")[0].split("<")[0].lower() for name in [*project["dependencies"], *extras]}
-    called = {"PIL": "pillow", "hydra": "hydra-core", "yaml": "pyyaml"}
+    called = {"PIL": "pillow", "hydra": "hydra-core", "lbox": "lbox-clients", "yaml": "pyyaml"}
     needed = {called.get(name, name.lower()) for name in {*VENDORS, *EVERYWHERE}}
     assert declared == needed
 

@@ -1,4 +1,4 @@
-"""The Labelbox SDK: the only module that imports labelbox. Connecting, patience with a busy service, and its errors.
+"""The Labelbox SDK: the only module that imports labelbox and lbox. Connecting, patience, and the SDK's errors.
 
 What the SDK leaves open, found by running 7.17: it does not look at `Retry-After`, gives up at once on 429 and on a
 dropped connection, and has no way to hand in a session. Its session can be had, so patience is mounted there.
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 LABELBOX = "https://api.labelbox.com"
 
 for _name in ("labelbox", "lbox"):
-    logging.getLogger(_name).setLevel(logging.WARNING)  # below that they log answers with signed addresses
+    logging.getLogger(_name).setLevel(logging.CRITICAL)  # what they raise is said once; answers hold signed addresses
 
 
 class Account(BaseModel):
@@ -73,7 +73,7 @@ class Account(BaseModel):
             ConfigError: the environment holds no key.
             SourceError: one line that says what was found and what to do.
         """
-        from labelbox import exceptions as lbx  # re-exported from lbox
+        from lbox import exceptions as lbx
 
         client = self.client
         try:
@@ -87,7 +87,7 @@ class Account(BaseModel):
             raise SourceError(f"{doing}: {text}; try again, and check source.endpoint ({self.endpoint})") from error
 
     def _explained(self, error: Exception) -> str:
-        from labelbox import exceptions as lbx
+        from lbox import exceptions as lbx
 
         text = str(getattr(error, "message", "") or error).strip().splitlines()
         said = text[0][:300] if text else type(error).__name__
@@ -131,7 +131,7 @@ def sdk_media_type(name: str) -> labelbox.MediaType:
 
 def ontology_by_id(client: labelbox.Client, ontology_id: str) -> labelbox.Ontology | None:
     """The ontology of an id; None if there is none that the key may see."""
-    from labelbox import exceptions as lbx
+    from lbox import exceptions as lbx
 
     try:
         return client.get_ontology(ontology_id)
