@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal, get_args
@@ -20,6 +21,7 @@ REFUSALS: dict[str, int] = {
 class Fault:
     """One fault. It hits requests of its host and paths, at random, or only the first of each path.
 
+    Whether the n-th request for something is hit follows from the seed alone, in whatever order threads come.
     `after`: the request is executed and then its answer is lost, else it is not executed at all.
     `delay`: seconds of "slow", half before the head and half in the middle of the body.
     `retry_after`: seconds of "busy", sent rounded to a whole number.
@@ -37,12 +39,12 @@ class Fault:
     delay: float = 0.5
     retry_after: float | None = 0
     hits: int = 0
-    _seen: set[str] = field(default_factory=set)
+    _asked: Counter[str] = field(default_factory=Counter)
+    _struck: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
             raise ValueError(f"no such fault: {self.kind}; there are {', '.join(get_args(Kind))}")
-        self._random = random.Random(self.seed)
 
     def strikes(self, host: str, path: str, operation: str | None) -> bool:
         """Whether this request is hit; to be asked once per request."""
@@ -51,11 +53,12 @@ class Fault:
         if (self.operation or "") not in (operation or "") or self.hits == self.times:
             return False
         key = f"{host} {path} {operation}"
-        if self.once and key in self._seen:
+        self._asked[key] += 1
+        if self.once and key in self._struck:
             return False
-        if self._random.random() >= self.rate:
+        if random.Random(f"{self.seed} {self.kind} {key} {self._asked[key]}").random() >= self.rate:
             return False
-        self._seen.add(key)
+        self._struck.add(key)
         self.hits += 1
         return True
 
