@@ -556,6 +556,8 @@ def test_masks_need_the_key_and_composites_belong_to_an_export(
     assert [web.get(url, headers=key).content for url in (*first, second[1])] == [png(3), png(4), png(4)]
     assert web.get(first[0].replace("/index/1", ""), headers=key).content == png(3)
     assert web.get(first[1] + "0", headers=key).status_code == 404
+    fake.forget_exports()
+    assert [web.get(url, headers=key).status_code for url in first] == [200, 404]
     with pytest.raises(KeyError, match="not painted"):
         fake.label(rows[1], image({"feature_id": "g", "mask": {"url": "nothing"}}))
 
@@ -647,6 +649,8 @@ def test_a_loaded_project_has_its_media_and_can_go_on(
     (found,) = exported(client, PROJECT_ID)
     assert web.get(found["data_row"]["row_data"]).content == (tmp_path / "media/r.png").read_bytes()
     fake.relabel("l", image())
+    fake.set_status("r", "IN_REWORK")
+    assert not exported(client, PROJECT_ID, filters={"workflow_status": "Done"})
     (found,) = exported(client, PROJECT_ID, filters={"data_row_ids": ["r"]})
     assert found["projects"][PROJECT_ID]["labels"][0]["annotations"] == image()
 

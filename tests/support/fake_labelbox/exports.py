@@ -152,6 +152,8 @@ class _Renderer:
         found: Json = {"name": project.name} if given is None else deepcopy(given)
         if given is None:
             found["project_details"] = self._project_details(project, row)
+        elif "project_details" in found:
+            found["project_details"]["workflow_status"] = project.status[row.id]
         if labels or given is None or (row.given or {})["spells_labels"]:
             found["labels"] = [self.label(label) for label in labels]
         return self._trimmed(found, project.id)

@@ -60,4 +60,6 @@ class Loader:
                 kind=given["label_kind"], given=given,
             )  # fmt: skip
         if self.project_id in row["projects"]:
-            self.org.projects[self.project_id].status[row["data_row"]["id"]] = DONE if labels else TO_LABEL
+            details = row["projects"][self.project_id].get("project_details", {})
+            status = details.get("workflow_status") or (DONE if labels else TO_LABEL)
+            self.org.projects[self.project_id].status[row["data_row"]["id"]] = status

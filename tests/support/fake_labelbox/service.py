@@ -225,6 +225,11 @@ class FakeLabelbox(World):
         """Let exports report data rows as errors, with a message each; {} for none."""
         self.failing_rows = dict(messages)
 
+    def forget_exports(self) -> None:
+        """Let exports grow too old: their composite masks are gone."""
+        with self.org.lock:
+            self.org.tasks.clear()
+
     def load(
         self, rows: list[Json], ontology: Json, masks: dict[str, bytes], *, project_id: str = "project1",
         folder: Path | None = None,
