@@ -22,8 +22,8 @@ with FakeLabelbox() as fake:
     fake.chunk_bytes = 500                   # several result files
     fake.exports = "stuck"                   # or "failed", "complete"
     fake.fail_export_rows({row_id: "why"})   # in the ERRORS stream
-        fake.org.clock.moment = datetime(2024, 5, 1, tzinfo=UTC)  # when things happen, for filters by date
-        fake.forget_exports()  # composite masks of exports so far are gone
+    fake.org.clock.moment = datetime(2024, 5, 1, tzinfo=UTC)  # when things happen, for filters by date
+    fake.forget_exports()  # composite masks of exports so far are gone
 
     # faults
     fake.faults.set(host="storage", kind="error500", rate=0.2, seed=1)
