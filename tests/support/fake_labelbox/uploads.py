@@ -105,6 +105,8 @@ class Uploads:
     def _check_key(self, global_key: str | None, row: DataRow | None) -> None:
         if global_key is None:
             return
+        if global_key in self.world.refused_keys:
+            raise InvalidRowError(self.world.refused_keys[global_key])
         if len(global_key) > LONGEST_KEY:
             raise InvalidRowError(f"Global key is longer than {LONGEST_KEY} characters")
         if self.org.by_global_key(global_key) not in (None, row):

@@ -20,6 +20,7 @@ class World:
     `chunk_bytes`, `whole_lines`: how results are cut into files. `ascii`: escape other characters.
     `refuses`: how a wrong key is answered, by an error "code" in GraphQL or by HTTP 401 with a "message".
     `failing_rows`: data rows that exports report in their ERRORS stream, with a message each.
+    `refused_keys`: global keys whose data rows cannot be created, with a message each.
     """
 
     def __init__(self) -> None:
@@ -37,6 +38,7 @@ class World:
         self.timezone: str | None = "UTC"
         self.processed = True
         self.failing_rows: dict[str, str] = {}
+        self.refused_keys: dict[str, str] = {}
         self.jobs: dict[str, Json] = {}
         self.unknown: list[str] = []
 
