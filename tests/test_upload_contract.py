@@ -12,6 +12,8 @@ from support.memory_labelbox import MemoryLabelbox
 from lakebox.core.upload import UploadRow
 from lakebox.core.upload_port import Uploaded, Workspace
 
+pytest_plugins = ["support.labelbox_fixtures"]
+
 BOX: dict[str, Any] = {"tools": [{"tool": "rectangle", "name": "car", "classifications": []}], "classifications": []}
 
 

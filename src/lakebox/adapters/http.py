@@ -31,6 +31,11 @@ class Patient(HTTPAdapter):
         self._careful = HTTPAdapter(pool_maxsize=32, max_retries=again.new(read=0, status_forcelist=(429, 503)))
         super().__init__(pool_maxsize=32, max_retries=again)
 
+    def close(self) -> None:
+        """Close the connections of both kinds."""
+        self._careful.close()
+        super().close()
+
     def send(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         """As the base class, with the patience that suits the request."""
         start = request.body[:200] if isinstance(request.body, bytes) else b""
@@ -43,5 +48,6 @@ class Patient(HTTPAdapter):
         except Timeout as error:
             raise ConnectionError("no answer to a request that creates something") from error
         if answer.status_code in _LOST:
+            answer.close()
             raise ConnectionError(f"answer {answer.status_code} to a request that creates something")
         return answer

@@ -102,7 +102,7 @@ class Account(BaseModel):
             case lbx.ApiLimitError():
                 return f"Labelbox is still busy after {self.patience:g} s (rate limit); try again later"
             case lbx.NetworkError() | lbx.TimeoutError():
-                return f"{self.endpoint} cannot be reached; check the network and the endpoint"
+                return f"{self.endpoint} cannot be reached, or its answer was lost; check the network and the endpoint"
             case lbx.InternalServerError():
                 return f"Labelbox keeps failing ({said}); try again later"
         return f"Labelbox says: {said}"
