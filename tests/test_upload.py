@@ -208,7 +208,7 @@ def test_refused_rows_exit_1_and_the_rest_is_there(fake: FakeLabelbox, clips: Pa
     fake.refused_keys = {}
     done = run(fake, "task.media=clips")
     assert done.returncode == 0, done.stderr
-    assert "1 data rows to upload, 2 there already, 1 batch of 1" in done.stdout
+    assert "1 data row to upload, 2 there already, 1 batch of 1" in done.stdout
 
 
 def keys(fake: FakeLabelbox) -> list[str]:

@@ -107,7 +107,7 @@ def test_new_media_go_into_a_second_batch(box: MemoryLabelbox, clips: Path) -> N
     upload(box)
     (clips / "d.mp4").write_bytes(b"d")
     report = upload(box)
-    assert report.plan == "1 data rows to upload, 3 there already, 1 batch of 1"
+    assert report.plan == "1 data row to upload, 3 there already, 1 batch of 1"
     assert report.labelbox["batches"] == ["lanes_batch-2"]
 
 

@@ -167,6 +167,10 @@ def check_connected(project: FoundProject | None, wanted: FoundOntology | Ontolo
     )
 
 
+def _rows(count: int) -> str:
+    return "1 data row" if count == 1 else f"{count} data rows"
+
+
 def batch_names(prefix: str, taken: Collection[str], count: int) -> tuple[str, ...]:
     """`prefix`, `prefix-2`, ... without those that a project has: a batch's name is unique within its project."""
     return tuple(_free(prefix, taken, count))
@@ -218,7 +222,7 @@ class UploadPlan:
 
     def __str__(self) -> str:
         """One sentence, such as `create dataset 'lanes', 10 data rows to upload, 2 there already, 1 batch of 12`."""
-        steps = [*self._things(), *([f"{len(self.upload)} data rows to upload"] if self.upload else [])]
+        steps = [*self._things(), *([f"{_rows(len(self.upload))} to upload"] if self.upload else [])]
         there = f"{len(self.there)} there already"
         many = len(self.batches)
         batches = [f"{many} batch{'es' if many > 1 else ''} of {self.to_batch}"] if many else []
