@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import labelbox
 import pytest
@@ -836,3 +838,14 @@ def test_what_the_fake_does_not_know_is_loud() -> None:
         assert fake.unknown[1] == "GET /api/v1/x"
         assert fake.requests(operation="GetX")[0].host == "api"
         client.connection.close()
+
+
+def test_a_request_that_was_cut_off_is_no_request(fake: FakeLabelbox) -> None:
+    place = urlsplit(fake.endpoint)
+    for body in (b"", b'{"query": "qu'):
+        with socket.create_connection((str(place.hostname), int(place.port or 0))) as connection:
+            head = b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n"
+            connection.sendall(head + body)
+            connection.shutdown(socket.SHUT_WR)
+            assert connection.recv(1) == b""
+    assert fake.count() == 0

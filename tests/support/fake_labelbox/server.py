@@ -134,6 +134,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _handle(self) -> None:
         host = self.server.host
         request = self._read()
+        if len(request.body) < int(request.headers.get("content-length") or 0):
+            self.close_connection = True  # whoever asked was killed in the middle of it
+            return
         headers = {name.title(): value for name, value in request.headers.items()}
         seen = Seen(host.name, request.method, request.path, request.query, headers, host.operation(request))
         faults = host.faults.striking(host.name, request.path, seen.operation)
