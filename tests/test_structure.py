@@ -42,12 +42,14 @@ VENDORS = {
     "tenacity": {"lakebox.adapters.http"},
     "urllib3": {"lakebox.adapters.http"},
     "labelbox": {"lakebox.adapters.labelbox_sdk"},
+    "lbox": {"lakebox.adapters.labelbox_sdk"},
     "obstore": {"lakebox.adapters.object_store"},
     "ijson": {"lakebox.adapters.export_file"},
     "orjson": {"lakebox.adapters.export_file"},
     "supervision": {"lakebox.adapters.drawing"},
     "matplotlib": {"lakebox.adapters.drawing"},
     "rich": {"lakebox.adapters.terminal"},
+    "yaml": {"lakebox.adapters.documents"},
     "hydra": {"lakebox.cli", "lakebox.config"},
     "omegaconf": {"lakebox.cli", "lakebox.config", "lakebox.runner"},
 }
@@ -116,7 +118,7 @@ def test_every_vendor_is_a_declared_dependency() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = [item for items in project["optional-dependencies"].values() for item in items]
     declared = {name.split(">")[0].split("=")[0].split("<")[0].lower() for name in [*project["dependencies"], *extras]}
-    called = {"PIL": "pillow", "hydra": "hydra-core"}
+    called = {"PIL": "pillow", "hydra": "hydra-core", "lbox": "lbox-clients", "yaml": "pyyaml"}
     needed = {called.get(name, name.lower()) for name in {*VENDORS, *EVERYWHERE}}
     assert declared == needed
 
@@ -223,7 +225,11 @@ def choice(path: Path, folder: Path) -> list[str]:
     return [] if group == "." else [f"{'' if group != 'experiment' else '+'}{group}={path.stem}"]
 
 
-NEEDED = {"export_file": ["source.export=missing.ndjson"], "by_creator": ["labels.creators=[ann@x.org]"]}
+NEEDED = {
+    "export_file": ["source.export=missing.ndjson"],
+    "by_creator": ["labels.creators=[ann@x.org]"],
+    "upload": ["task.media=clips", "task.dataset=lanes", "task.project=lanes-2026"],
+}
 """What some choices ask of the user."""
 
 
@@ -261,7 +267,7 @@ def test_the_sweep_is_whole() -> None:
     """A sweep that silently misses files is worth nothing: the numbers are said here, too."""
     every = [path for top in (CONF, ROOT / "examples") for path in top.rglob("*") if path.suffix in (".yaml", ".yml")]
     assert sorted([*ENTRIES, *PRIMARY, *EXAMPLES]) == sorted(every)
-    assert (len(ENTRIES), len(PRIMARY), len(EXAMPLES)) == (39, 1, 4)
+    assert (len(ENTRIES), len(PRIMARY), len(EXAMPLES)) == (40, 1, 4)
 
 
 def test_every_folder_of_conf_is_a_known_group() -> None:

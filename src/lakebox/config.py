@@ -32,7 +32,7 @@ GROUPS = (
 
 _FULL_KEY = re.compile(r"^full_key: (\S+)$", re.MULTILINE)  # Hydra says where it was instantiating
 
-_FILLED = (*ROOT_KEYS, *GROUPS, "tools", "progress", "draw")
+_FILLED = (*ROOT_KEYS, *GROUPS, "tools", "progress", "draw", "read_document")
 """Fields of tasks that the runner fills; nobody configures them below `task`."""
 
 _LOCK = threading.Lock()  # Hydra keeps one state per process

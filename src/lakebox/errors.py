@@ -8,7 +8,8 @@ LakeboxError
     ├── RowError     its JSON is not what Labelbox writes       (stage "parse")
     ├── FetchError   a file of it cannot be had                  (stage "fetch")
     ├── MediaError   its media cannot be decoded or do not match (stage "decode")
-    └── MaskError    one of its masks cannot be read or used     (stage "mask")
+    ├── MaskError    one of its masks cannot be read or used     (stage "mask")
+    └── UploadError  it cannot be sent to Labelbox               (stage "upload")
 """
 
 
@@ -60,3 +61,9 @@ class MaskError(AssetError):
     """A mask file of a data row cannot be read or does not fit its frame."""
 
     stage = "mask"
+
+
+class UploadError(AssetError):
+    """A data row cannot be sent to Labelbox."""
+
+    stage = "upload"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from lakebox.adapters.documents import read_document
 from lakebox.adapters.masks import fetch_masks
 from lakebox.adapters.media import open_media
 from lakebox.config import build
@@ -48,6 +49,7 @@ def run(cfg: DictConfig, progress: Progress | None = None) -> Report:
         "tools": Tools(open_media, fetch_masks),
         "progress": progress or Silent(),
         "draw": _draw,
+        "read_document": read_document,
     }
     task = build(cfg, handed)
     target = Path(cfg.report) if cfg.report else None

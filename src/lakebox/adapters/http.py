@@ -26,13 +26,18 @@ logging.getLogger("urllib3").setLevel(logging.ERROR)  # its lines hold addresses
 
 BUSY = (429, 500, 502, 503, 504)
 REFUSED = (401, 403)
+_EVERYBODYS = {"Accept", "Accept-Encoding", "If-Range", "Range", "User-Agent"}
 _PART = 1 << 18
+_LOST = (500, 502, 504)
+"""Answers after which nobody knows whether the request was carried out."""
+_CREATING = (b"reate", b"upsertRootSchemaNode")
+"""In the names of mutations of the Labelbox SDK that make a new thing each time."""
 
 
 class Patient(HTTPAdapter):
-    """For the SDK's session: tries again when the service is busy or the connection drops, as long as it asks to
-    (`Retry-After`) or with growing pauses. What creates something is not sent again after a drop: it may have arrived.
-    """
+    """For the SDK's session: tries again when the service is busy or the connection drops, as long as it asks to (`Retry-After`) or with
+    growing pauses. What creates something is not sent again after a drop or a broken answer: it may have arrived.
+    Both are a ConnectionError then, which the Labelbox SDK does not try again, either."""
 
     def __init__(self, patience: float) -> None:
         again = Retry(
@@ -42,11 +47,26 @@ class Patient(HTTPAdapter):
         self._careful = HTTPAdapter(pool_maxsize=32, max_retries=again.new(read=0, status_forcelist=(429, 503)))
         super().__init__(pool_maxsize=32, max_retries=again)
 
+    def close(self) -> None:
+        """Close the connections of both kinds."""
+        self._careful.close()
+        super().close()
+
     def send(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         """As the base class, with the patience that suits the request."""
         start = request.body[:200] if isinstance(request.body, bytes) else b""
-        creates = b"mutation" in start and b"reate" in start
-        return self._careful.send(request, *args, **kwargs) if creates else super().send(request, *args, **kwargs)
+        creates = b"mutation" in start and any(word in start for word in _CREATING)
+        return self._once(request, *args, **kwargs) if creates else super().send(request, *args, **kwargs)
+
+    def _once(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            answer = self._careful.send(request, *args, **kwargs)
+        except requests.Timeout as error:
+            raise requests.ConnectionError("no answer to a request that creates something") from error
+        if answer.status_code in _LOST:
+            answer.close()
+            raise requests.ConnectionError(f"answer {answer.status_code} to a request that creates something")
+        return answer
 
 
 class _Session(requests.Session):
@@ -55,13 +75,7 @@ class _Session(requests.Session):
     def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
         """Keep the presigner's headers on one origin; the library would keep all but `Authorization`."""
         if self.should_strip_auth(response.request.url, prepared_request.url):  # type: ignore[no-untyped-call]
-            for name in set(prepared_request.headers) - {
-                "Accept-Encoding",
-                "Range",
-                "If-Range",
-                "User-Agent",
-                "Accept",
-            }:
+            for name in set(prepared_request.headers) - _EVERYBODYS:
                 del prepared_request.headers[name]
 
 

@@ -1,4 +1,4 @@
-"""The Labelbox SDK: the only module that imports labelbox. Connecting, patience with a busy service, and its errors.
+"""The Labelbox SDK: the only module that imports labelbox and lbox. Connecting, patience, and the SDK's errors.
 
 What the SDK leaves open, found by running 7.17: it does not look at `Retry-After`, gives up at once on 429 and on a
 dropped connection, and has no way to hand in a session. Its session can be had, so patience is mounted there.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 LABELBOX = "https://api.labelbox.com"
 
 for _name in ("labelbox", "lbox"):
-    logging.getLogger(_name).setLevel(logging.WARNING)  # below that they log answers with signed addresses
+    logging.getLogger(_name).setLevel(logging.CRITICAL)  # what they raise is said once; answers hold signed addresses
 
 
 class Account(BaseModel):
@@ -73,11 +73,13 @@ class Account(BaseModel):
             ConfigError: the environment holds no key.
             SourceError: one line that says what was found and what to do.
         """
-        from labelbox import exceptions as lbx  # re-exported from lbox
+        from lbox import exceptions as lbx
 
         client = self.client
         try:
             yield client
+        except lbx.ProcessingWaitTimeout:
+            raise SourceError(f"{doing}: Labelbox is still processing the data rows; try again later") from None
         except (lbx.LabelboxError, lbx.MalformedQueryException, lbx.OperationNotAllowedException) as error:
             raise SourceError(f"{doing}: {self._explained(error)}") from None  # the cause may quote addresses
         except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:
@@ -85,7 +87,7 @@ class Account(BaseModel):
             raise SourceError(f"{doing}: {text}; try again, and check source.endpoint ({self.endpoint})") from error
 
     def _explained(self, error: Exception) -> str:
-        from labelbox import exceptions as lbx
+        from lbox import exceptions as lbx
 
         text = str(getattr(error, "message", "") or error).strip().splitlines()
         said = text[0][:300] if text else type(error).__name__
@@ -100,7 +102,38 @@ class Account(BaseModel):
             case lbx.ApiLimitError():
                 return f"Labelbox is still busy after {self.patience:g} s (rate limit); try again later"
             case lbx.NetworkError() | lbx.TimeoutError():
-                return f"{self.endpoint} cannot be reached; check the network and the endpoint"
+                return f"{self.endpoint} cannot be reached, or its answer was lost; check the network and the endpoint"
             case lbx.InternalServerError():
                 return f"Labelbox keeps failing ({said}); try again later"
         return f"Labelbox says: {said}"
+
+
+def datasets_named(client: labelbox.Client, name: str) -> Iterable[labelbox.Dataset]:
+    """Datasets of exactly this name."""
+    import labelbox
+
+    return (one for one in client.get_datasets(where=labelbox.Dataset.name == name) if one.name == name)
+
+
+def projects_named(client: labelbox.Client, name: str) -> Iterable[labelbox.Project]:
+    """Projects of exactly this name."""
+    import labelbox
+
+    return (one for one in client.get_projects(where=labelbox.Project.name == name) if one.name == name)
+
+
+def sdk_media_type(name: str) -> labelbox.MediaType:
+    """The SDK's word for `video` or `image`."""
+    import labelbox
+
+    return labelbox.MediaType[name.title()]
+
+
+def ontology_by_id(client: labelbox.Client, ontology_id: str) -> labelbox.Ontology | None:
+    """The ontology of an id; None if there is none that the key may see."""
+    from lbox import exceptions as lbx
+
+    try:
+        return client.get_ontology(ontology_id)
+    except lbx.ResourceNotFoundError:
+        return None

@@ -99,12 +99,23 @@ def _summary(report: dict[str, Any]) -> Table:
     if dataset["version"] and report["task"] not in _QUIET:
         lines["open it"] = f'deeplake.open_read_only("{dataset["path"]}")'
         lines["see it"] = f"lakebox task=preview path={dataset['path']}"
+    lines |= _labelbox(report.get("labelbox", {}))
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold")
     table.add_column(overflow="fold")
     for name, text in lines.items():
         table.add_row(name, escape(text))
     return table
+
+
+def _labelbox(made: dict[str, Any]) -> dict[str, str]:
+    """What is in Labelbox now, and how it comes back once it is labelled."""
+    names = {"dataset_id": "dataset", "ontology_id": "ontology", "batches": "batches", "project_id": "project"}
+    lines = {name: ", ".join([made[key]] if isinstance(made[key], str) else made[key])
+             for key, name in names.items() if made.get(key)}  # fmt: skip
+    if "project" in lines:
+        lines["next"] = f"lakebox source=labelbox project_id={made['project_id']} path=./lake/{made['project_id']}"
+    return lines
 
 
 def _counts(report: dict[str, Any]) -> list[tuple[str, list[str], list[list[str]]]]:

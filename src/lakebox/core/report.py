@@ -36,6 +36,8 @@ class Report:
     media: Counter[str] = field(default_factory=lambda: Counter(fetched=0, frames=0))
     failures: list[Failure] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    labelbox: dict[str, Any] = field(default_factory=dict)
+    """Ids that an upload made or found: project_id, dataset_id, ontology_id, and batches by name."""
     seconds: float = 0.0
 
     @property
@@ -51,7 +53,7 @@ class Report:
     def as_dict(self) -> dict[str, Any]:
         """The report as JSON-like data."""
         read, written = self.tally.read, self.tally.written
-        return {
+        report: dict[str, Any] = {
             "task": self.task,
             "plan": self.plan,
             "dataset": asdict(self.dataset),
@@ -70,3 +72,4 @@ class Report:
             ],
             "seconds": round(self.seconds, 3),
         }
+        return report | ({"labelbox": self.labelbox} if self.labelbox else {})
