@@ -50,8 +50,12 @@ class ExportFile(BaseModel):
             if start == b"[":
                 yield from self._array()
                 return
-            with self._opened() as file:
-                yield from _ndjson(file)
+            file = self._opened()
+            weakref.finalize(self, file.close)
+            with self._turn:
+                self._lines[:] = [file]  # stays open: the file may be removed while rows of it are read again
+            with self._opened() as lines:
+                yield from _ndjson(lines)
         except OSError as error:
             raise SourceError(f"export {self.export}: cannot be read: {error.strerror or error}") from error
 

@@ -35,9 +35,9 @@ _CREATING = (b"reate", b"upsertRootSchemaNode")
 
 
 class Patient(HTTPAdapter):
-    """For the SDK's session: tries again when the service is busy or the connection drops, as long as it asks to (`Retry-After`) or with
-    growing pauses. What creates something is not sent again after a drop or a broken answer: it may have arrived.
-    Both are a ConnectionError then, which the Labelbox SDK does not try again, either."""
+    """For the SDK's session: tries again when the service is busy or the connection drops, as long as it asks to
+    (`Retry-After`) or with growing pauses. What creates something is not sent again after a drop or a broken answer: it
+    may have arrived. Both are a ConnectionError then, which the Labelbox SDK does not try again, either."""
 
     def __init__(self, patience: float) -> None:
         again = Retry(

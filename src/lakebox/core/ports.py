@@ -41,6 +41,8 @@ class SourceRow:
     error: str = ""
     id: str = ""
     """Data row id, where `data` is None and that much is known."""
+    stage: str = "parse"
+    """Where it failed."""
 
 
 @runtime_checkable

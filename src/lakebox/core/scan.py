@@ -88,8 +88,8 @@ class _Reader:
     def take(self, row: SourceRow) -> None:
         """Add one data row, or the reason why it cannot be read."""
         if row.data is None:
-            self.found.whole = False
-            self.found.failures.append(Failure("", f"line {row.line}", "parse", row.error))
+            self.found.whole = self.found.whole and bool(row.id)
+            self.found.failures.append(Failure(row.id, f"line {row.line}", row.stage, row.error))
             return
         try:
             self._take(row, row.data)

@@ -15,6 +15,7 @@ class ShowPlan(Project):
         """A report with the plan sentence and whatever cannot be read."""
         started = time.monotonic()
         report = Report(task="plan")
+        self.source.forget()  # a plan says what is so now; what it reads is kept for the run that follows
         self.prepare(frozenset({"add", "relabel", "drop"}), report)
         report.seconds = time.monotonic() - started
         return report

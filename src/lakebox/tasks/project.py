@@ -84,6 +84,9 @@ class Project(BaseModel):
         given = parse_ontology(raw, self.source.describe()) if raw is not None else None
         recipe = digest(repr(self.pixels))
         found = scan(self.source.rows(), self.project_id, Reading(self.labels, self.frames, recipe), given, self.limit)
+        if part := self.source.partial():
+            found.whole = False
+            found.warnings.append(f"{part}: data rows outside are left as they are in the dataset")
         address = self.provider.address(self.path, found.project_name)
         lake = self.storage.find(address)
         stored = Stored() if lake is None else lake.stored()  # an empty lake is false

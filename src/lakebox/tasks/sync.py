@@ -55,6 +55,7 @@ class Sync(Project):
                 self._name_version(prepared.lake, report)
         except Stopped as stopped:
             report.warnings.append(f"stopped at the first failure, as on_error=stop asks: {stopped}")
+        self.source.forget()
         report.seconds = time.monotonic() - started
         return report
 
