@@ -229,6 +229,7 @@ NEEDED = {
     "export_file": ["source.export=missing.ndjson"],
     "by_creator": ["labels.creators=[ann@x.org]"],
     "upload": ["task.media=clips", "task.dataset=lanes", "task.project=lanes-2026"],
+    "azure_sas": ["presigner.container=https://acme.blob.core.windows.net/videos"],
 }
 """What some choices ask of the user."""
 
@@ -267,7 +268,7 @@ def test_the_sweep_is_whole() -> None:
     """A sweep that silently misses files is worth nothing: the numbers are said here, too."""
     every = [path for top in (CONF, ROOT / "examples") for path in top.rglob("*") if path.suffix in (".yaml", ".yml")]
     assert sorted([*ENTRIES, *PRIMARY, *EXAMPLES]) == sorted(every)
-    assert (len(ENTRIES), len(PRIMARY), len(EXAMPLES)) == (41, 1, 4)
+    assert (len(ENTRIES), len(PRIMARY), len(EXAMPLES)) == (46, 1, 4)
 
 
 def test_every_folder_of_conf_is_a_known_group() -> None:
