@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -211,7 +212,8 @@ def botocores_signature(url: str, token: str | None = None) -> str:
     parts = urlsplit(url)
     query = dict(parse_qsl(parts.query))
     region = query["X-Amz-Credential"].split("/")[2]
-    bare = url.partition("&X-Amz-Signature=")[0]
+    # AWS decodes a query and encodes it strictly before it computes; botocore takes it as it is written.
+    bare = url.partition("&X-Amz-Signature=")[0].replace("x-id=/", "x-id=%2F")
     auth = S3SigV4QueryAuth(Credentials(ID, SECRET, token), "s3", region, int(query["X-Amz-Expires"]))
     request = AWSRequest("GET", bare)
     request.context["timestamp"] = query["X-Amz-Date"]
@@ -415,9 +417,10 @@ def test_azurite_accepts_signatures_of_blobs(blobs: str, azure: None) -> None:
 
 def test_azurite_gives_the_snapshot_that_was_named(blobs: str, azure: None) -> None:
     url, token = f"{blobs}/clips/kept.mp4", account_token()
-    for text in ("old", "new"):
-        requests.put(f"{url}?{token}", text, headers={"x-ms-blob-type": "BlockBlob"}, timeout=10)
-        snapshot = snapshot_of(f"{url}?comp=snapshot&{token}") if text == "old" else snapshot
+    put = partial(requests.put, f"{url}?{token}", headers={"x-ms-blob-type": "BlockBlob"}, timeout=10)
+    put(data="old")
+    snapshot = snapshot_of(f"{url}?comp=snapshot&{token}")
+    put(data="new")
     signer = Azure(endpoint=blobs, otherwise=PLAIN)
     assert requests.get(signer.request(f"{url}?snapshot={quote(snapshot)}").url, timeout=10).text == "old"
     assert requests.get(signer.request(url).url, timeout=10).text == "new"

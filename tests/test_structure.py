@@ -227,6 +227,7 @@ def choice(path: Path, folder: Path) -> list[str]:
 
 NEEDED = {
     "export_file": ["source.export=missing.ndjson"],
+    "labelbox": ["project_id=clx123"],
     "by_creator": ["labels.creators=[ann@x.org]"],
     "upload": ["task.media=clips", "task.dataset=lanes", "task.project=lanes-2026"],
     "azure_sas": ["presigner.container=https://acme.blob.core.windows.net/videos"],
