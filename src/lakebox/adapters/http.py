@@ -206,7 +206,7 @@ class Body(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         """Fill the buffer with what is there; 0 at the end."""
         view = memoryview(buffer).cast("B")
-        if not len(view) or (self._met and self._position == self.size):
+        if not len(view) or (self.size is not None and self._position >= self.size):
             return 0
         data: bytes = self._patiently(lambda: self._some(len(view)))
         view[: len(data)] = data
