@@ -175,7 +175,8 @@ class Body(io.RawIOBase):
 
     def connect(self) -> None:
         """Ask for the file, unless that was done."""
-        self._patiently(self._connected)
+        if not self._met:
+            self._patiently(self._connected)
 
     def readable(self) -> bool:
         """Yes."""
