@@ -37,11 +37,12 @@ _CREATING = (b"reate", b"upsertRootSchemaNode")
 class Patient(HTTPAdapter):
     """For the SDK's session: tries again when the service is busy or the connection drops, as long as it asks to
     (`Retry-After`) or with growing pauses. What creates something is not sent again after a drop or a broken answer: it
-    may have arrived. Both are a ConnectionError then, which the Labelbox SDK does not try again, either."""
+    may have arrived. Both are a ConnectionError then, which the Labelbox SDK does not try again, either. A server that
+    nobody can connect to is given up within seconds: more often the address is wrong than the network down."""
 
     def __init__(self, patience: float) -> None:
         again = Retry(
-            8, backoff_factor=0.25, backoff_max=patience / 4, backoff_jitter=0.25, status_forcelist=BUSY,
+            8, connect=4, backoff_factor=0.25, backoff_max=patience / 4, backoff_jitter=0.25, status_forcelist=BUSY,
             allowed_methods=None, raise_on_status=False, retry_after_max=int(patience),
         )  # fmt: skip
         self._careful = HTTPAdapter(pool_maxsize=32, max_retries=again.new(read=0, status_forcelist=(429, 503)))

@@ -170,6 +170,7 @@ class LabelboxProject(Account):
         """Export into a folder: data rows, errors, and the ontology, which is asked for last so that it has all."""
         doing = f"exporting project {self.project_id}"
         started = time.monotonic()
+        count = 0
         with (
             (folder / "export.ndjson").open("wb") as results,
             (folder / "errors.ndjson").open("wb") as errors,
@@ -181,12 +182,18 @@ class LabelboxProject(Account):
                 self._wait(task, doing)
                 lines = self._stream(client, task.uid, "RESULT", results)
                 failed = self._stream(client, task.uid, "ERRORS", errors)
-                log.info(
-                    "exported %d data rows and %d errors in %.1f s", lines, failed, time.monotonic() - started
-                )  # fmt: skip
+                log.info("exported %d data rows, %d errors in %.1f s", lines, failed, time.monotonic() - started)
+                count += lines + failed
+            if not count:
+                raise SourceError(f"{doing}: {self._nothing()}")
             ontology = project.ontology()
             if ontology is not None:
                 (folder / "ontology.json").write_bytes(orjson.dumps({"id": ontology.uid, **ontology.normalized}))
+
+    def _nothing(self) -> str:
+        if asked := ", ".join(self.filters.asked()):
+            return f"no data row passes the filter ({asked}); check it, and that the project has data rows"
+        return "it has no data rows; add a batch to it (or lakebox task=upload) and run again"
 
     def _parameters(self) -> dict[str, bool]:
         wanted = dict.fromkeys(NEEDED, True)
