@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, ClassVar, Literal
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PrivateAttr, field_validator, model_validator
@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PrivateAttr, f
 from lakebox.adapters.export_cache import ExportCache
 from lakebox.adapters.export_file import ExportFile
 from lakebox.adapters.http import Web
-from lakebox.adapters.labelbox_sdk import Account
+from lakebox.adapters.labelbox_sdk import Account, normalized
 from lakebox.adapters.presign import Plain
 from lakebox.core.fingerprint import digest
 from lakebox.core.labels import same_status
@@ -105,6 +105,7 @@ class LabelboxProject(Account):
     timeout_minutes: PositiveFloat = Field(default=120.0, description="Longest time that an export may take")
     cache: Path = Field(default=Path(".lakebox/exports"), description="Exports of plans and unfinished runs")
     max_age_minutes: float = Field(default=120.0, ge=0, description="Oldest kept export that is used; 0: always anew")
+    parts: ClassVar[tuple[str, ...]] = NEEDED
     _file: list[ExportFile] = PrivateAttr(default_factory=list)
 
     def describe(self) -> str:
@@ -151,7 +152,7 @@ class LabelboxProject(Account):
         self._kept().drop()
 
     def _kept(self) -> ExportCache:
-        asked = [self.endpoint, self.project_id, self.filters.asked(), self.interpolation, NEEDED]
+        asked = [self.endpoint, self.project_id, self.filters.asked(), self.interpolation, self.parts]
         return ExportCache(self.cache, digest(asked), 60 * self.max_age_minutes)
 
     def _export(self) -> ExportFile:
@@ -188,7 +189,7 @@ class LabelboxProject(Account):
                 raise SourceError(f"{doing}: {self._nothing()}")
             ontology = project.ontology()
             if ontology is not None:
-                (folder / "ontology.json").write_bytes(orjson.dumps({"id": ontology.uid, **ontology.normalized}))
+                (folder / "ontology.json").write_bytes(orjson.dumps(normalized(ontology)))
 
     def _nothing(self) -> str:
         if asked := ", ".join(self.filters.asked()):
@@ -196,9 +197,8 @@ class LabelboxProject(Account):
         return "it has no data rows; add a batch to it (or lakebox task=upload) and run again"
 
     def _parameters(self) -> dict[str, bool]:
-        wanted = dict.fromkeys(NEEDED, True)
         unwanted = dict.fromkeys(("attachments", "metadata_fields", "embeddings"), False)
-        return {**wanted, **unwanted, "interpolated_frames": self.interpolation == "server"}
+        return {**unwanted, **dict.fromkeys(self.parts, True), "interpolated_frames": self.interpolation == "server"}
 
     def _wait(self, task: Any, doing: str) -> None:
         task.wait_till_done(60 * self.timeout_minutes)
