@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import re
 import shlex
@@ -12,6 +13,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.fake_labelbox import FakeLabelbox
+from support.video import write_video
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -50,6 +53,63 @@ def test_command_runs(command: str, folder: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "data rows" in done.stdout
+
+
+def upload_folder(place: Path) -> Path:
+    for number in range(3):
+        write_video(place / f"clips/clip{number}.mp4", 6, 64, 48, video=number)
+    ontology = {"tools": [{"tool": "rectangle", "name": "Lane", "classifications": []}], "classifications": []}
+    (place / "lanes.yaml").write_text(json.dumps(ontology), encoding="utf-8")
+    return place
+
+
+def test_commands_of_the_live_circle_run(tmp_path: Path) -> None:
+    commands = [line.partition("   #")[0] for line in blocks("bash labelbox")[0].splitlines()]
+    assert len(commands) == 5
+    with FakeLabelbox() as fake:
+        environment = {**os.environ, "LABELBOX_API_KEY": fake.key}
+        at = {"endpoint": fake.endpoint, "rest_endpoint": fake.rest_endpoint}
+        project = ""
+        for command in commands:
+            service = "task.service" if "task=upload" in command else "source"
+            arguments = [*shlex.split(command.replace("clx123", project))[1:], "report=report.json"]
+            arguments += [f"{service}.{name}={value}" for name, value in at.items()]
+            done = subprocess.run(
+                [sys.executable, "-m", "lakebox", *arguments], cwd=upload_folder(tmp_path), capture_output=True,
+                text=True, check=False, env=environment,
+            )  # fmt: skip
+            report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+            project = report.get("labelbox", {}).get("project_id", "") or project
+            if "Done" in command:  # nobody has finished a label yet
+                assert (done.returncode, "no data rows" in done.stderr) == (1, True), done.stderr
+            else:
+                assert done.returncode == 0, done.stdout + done.stderr
+        assert report["dataset"]["rows"] == 18
+        assert fake.count(operation="exportDataRowsInProject") == 2  # plan and sync share one
+        assert not fake.unknown
+
+
+def test_the_presigner_of_the_readme_signs(tmp_path: Path) -> None:
+    """From a folder outside the package, as its readers would write it."""
+    imports = [f"from {a} import {b}" for a, b in re.findall(r"`from (lakebox[\w.]*|pydantic) import (\w+)`", README)]
+    assert len(imports) == 3
+    with FakeLabelbox() as fake:
+        write_video(tmp_path / "a.mp4", 6, 64, 48)
+        url = fake.put("/bearer/a.mp4", (tmp_path / "a.mp4").read_bytes())
+        project = fake.add_project("lanes", "VIDEO", {"tools": [], "classifications": []})
+        fake.add_data_row(project, row_data=url, global_key="a")
+        code = blocks("python presigner")[0].replace("https://media.acme.org", url.partition("/bearer")[0])
+        (tmp_path / "acme.py").write_text("\n".join(["import os", *imports, "", "", code]), encoding="utf-8")
+        (tmp_path / "conf/presigner").mkdir(parents=True)
+        (tmp_path / "conf/presigner/acme.yaml").write_text("_target_: acme.Gateway\n", encoding="utf-8")
+        arguments = ["-cd", "conf", "presigner=acme", "source=labelbox", f"project_id={project}", "path=lake"]
+        arguments += [f"source.endpoint={fake.endpoint}", f"source.rest_endpoint={fake.rest_endpoint}"]
+        done = subprocess.run(
+            [sys.executable, "-m", "lakebox", *arguments], cwd=tmp_path, capture_output=True, text=True, check=False,
+            env={**os.environ, "LABELBOX_API_KEY": fake.key, "ACME_TOKEN": fake.bucket_token},
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert "6 frames" in done.stdout
 
 
 def test_make_targets_exist() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from lakebox.core.secrets import refused_override
 from lakebox.errors import ConfigError, LakeboxError
 
 OK, FAILED, MISCONFIGURED, INTERRUPTED = 0, 1, 2, 130
@@ -61,7 +63,11 @@ def main() -> None:
     sys.path.insert(0, str(Path.cwd()))
     arguments = sys.argv[1:]
     flags = [argument for argument in arguments if not _is_override(argument)]
-    sys.argv[1:] = flags + [argument for argument in arguments if _is_override(argument)]
+    overrides = [argument for argument in arguments if _is_override(argument)]
+    if reason := refused_override(overrides, os.environ):  # before Hydra writes them into the run's folder
+        sys.stderr.write(f"Invalid configuration\n  {reason}\n")
+        sys.exit(MISCONFIGURED)
+    sys.argv[1:] = flags + overrides
     try:
         _app()
     except SystemExit as error:
