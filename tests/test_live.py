@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from support.live import Live, video_project
 
-pytest_plugins = ["support.labelbox_fixtures", "support.live"]
+pytest_plugins = ["support.labelbox_fixtures", "support.live_fixtures"]
 
 
 # ------------------------------------------------------------------------- exports

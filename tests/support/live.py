@@ -14,7 +14,6 @@ from typing import Any
 
 import labelbox
 import numpy as np
-import pytest
 import requests
 from PIL import Image
 
@@ -71,13 +70,6 @@ class Live:
         dataset = opened(self.folder / "lake")
         keys = dataset["lb_meta/row_key"][:]
         return {str(key): read_number(np.asarray(dataset[column][i])) for i, key in enumerate(keys)}
-
-
-@pytest.fixture
-def live(fake: FakeLabelbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Live:
-    monkeypatch.setenv("LABELBOX_API_KEY", fake.key)
-    monkeypatch.chdir(tmp_path)
-    return Live(fake, tmp_path)
 
 
 # ------------------------------------------------------------------------ datasets
@@ -208,8 +200,12 @@ def _car(number: int, frame: int) -> Json:
     }  # fmt: skip
 
 
+KINDS = {"hub": "VideoPoint", "lane": "VideoPolyline", "roof": "VideoPolygon", "road": "VideoSegmentationMask", "sky": "VideoSegmentationMask"}
+
+
 def _shape(name: str, number: int, **geometry: Any) -> Json:
-    return {"feature_id": f"{name}{number}", "name": name, "value": name, "classifications": [], **geometry}
+    names = {"feature_id": f"{name}{number}", "name": name, "value": name, "annotation_kind": KINDS[name]}
+    return {**names, "classifications": [], **geometry}
 
 
 def _points(*pairs: tuple[float, float]) -> list[Json]:
