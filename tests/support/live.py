@@ -43,7 +43,11 @@ class Live:
 
     def overrides(self, *more: str) -> list[str]:
         places = [f"source.endpoint={self.fake.endpoint}", f"source.rest_endpoint={self.fake.rest_endpoint}"]
-        own = [f"project_id={self.project_id}", f"path={self.folder / 'lake'}", f"source.cache={self.folder / 'exports'}"]
+        own = [
+            f"project_id={self.project_id}",
+            f"path={self.folder / 'lake'}",
+            f"source.cache={self.folder / 'exports'}",
+        ]
         return ["source=labelbox", *places, *own, *QUICK, *more]
 
     def run(self, *more: str, config_dir: Path | None = None) -> Report:
@@ -86,7 +90,11 @@ def opened(lake: Path) -> Any:
 
 def cells(lake: Path) -> Rows:
     """Row key -> column -> cell."""
-    dataset = opened(lake)
+    return cells_of(opened(lake))
+
+
+def cells_of(dataset: Any) -> Rows:
+    """As `cells`, of an open dataset."""
     kinds = {column.name: str(column.dtype) for column in dataset.schema.columns if column.name not in OURS}
     read = {name: dataset[name][:] if len(dataset) else [] for name in kinds}
     keys = read["lb_meta/row_key"]
@@ -200,7 +208,13 @@ def _car(number: int, frame: int) -> Json:
     }  # fmt: skip
 
 
-KINDS = {"hub": "VideoPoint", "lane": "VideoPolyline", "roof": "VideoPolygon", "road": "VideoSegmentationMask", "sky": "VideoSegmentationMask"}
+KINDS = {
+    "hub": "VideoPoint",
+    "lane": "VideoPolyline",
+    "roof": "VideoPolygon",
+    "road": "VideoSegmentationMask",
+    "sky": "VideoSegmentationMask",
+}
 
 
 def _shape(name: str, number: int, **geometry: Any) -> Json:
@@ -267,7 +281,9 @@ Place = Callable[[int, bytes], str]
 """Puts a video somewhere; its address."""
 
 
-def video_project(live: Live, lengths: Sequence[int] = (6, 4), place: Place | None = None, *, masks: bool = True) -> list[str]:
+def video_project(
+    live: Live, lengths: Sequence[int] = (6, 4), place: Place | None = None, *, masks: bool = True
+) -> list[str]:
     """A project of labelled videos, at Labelbox's storage unless placed elsewhere. Ids of the data rows."""
     fake = live.fake
     fake.add_project("lanes ü", "VIDEO", ONTOLOGY, project_id=live.project_id)
@@ -275,7 +291,11 @@ def video_project(live: Live, lengths: Sequence[int] = (6, 4), place: Place | No
     ids = []
     for number, frames in enumerate(lengths):
         url = put(number, clip(live.folder / "media", number, frames))
-        ids.append(fake.add_data_row(live.project_id, row_data=url, global_key=f"key {number}", external_id=f"clip{number}.mp4"))
+        ids.append(
+            fake.add_data_row(
+                live.project_id, row_data=url, global_key=f"key {number}", external_id=f"clip{number}.mp4"
+            )
+        )
         fake.label(ids[-1], video_annotations(fake, number, frames, masks=masks))
     return ids
 

@@ -238,19 +238,16 @@ class DeepLake:
             metadata["class_names"] = [item.name for item in column.classes]
         return True
 
-    def touched(self) -> None:
-        """Somebody else changes the dataset now; without a commit that is undone, too."""
-        self._waiting.changes = True
-
-    def append(self, cells: Cells) -> None:
-        """Add rows of all lakebox columns; columns of other owners get an empty value."""
+    def append(self, cells: Cells, foreign: Cells | None = None) -> None:
+        """Add rows of all lakebox columns; those of other owners get what `foreign` has for them, or an empty value."""
         types_ = {column.name: column for column in self._described()}
         batch = {name: exact(types_[name], values) for name, values in cells.items()}
         rows = len(next(iter(batch.values())))
         for column in self._dataset.schema.columns:
             if column.name not in batch:
-                own = types_.get(column.name)
-                batch[column.name] = empty(own, rows) if own else filler(str(column.dtype), rows)
+                own, given = types_.get(column.name), (foreign or {}).get(column.name)
+                kind = str(column.dtype)
+                batch[column.name] = empty(own, rows) if own else filler(kind, rows) if given is None else given
         self._waiting.changes = True
         with translated(f"path {self._path}: appending {rows} rows"):
             self._dataset.append(batch)

@@ -60,7 +60,8 @@ def opened(path: str, creds: Mapping[str, str] | None, token: str | None) -> Any
     """
     if not _remote(path):
         storage = MemoryStorage() if path.startswith("mem://") else LocalStorage()
-        return (storage.find(path) or storage.create(path)).handle
+        found = storage.find(path)
+        return (storage.create(path) if found is None else found).handle  # an empty dataset is false
     access: dict[str, Any] = {"creds": dict(creds) if creds else None, "token": token}
     with translated(f"path {path}: the dataset cannot be opened or created"):
         return deeplake.open(path, **access) if deeplake.exists(path, **access) else deeplake.create(path, **access)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,18 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lakebox.adapters.deep_lake import DeepLake
-from lakebox.core.columns import Cells, Column
+from lakebox.core.columns import CellList, Cells, Column
 from lakebox.core.facts import INDEX, PIXELS
 from lakebox.core.ports import Frame, Map, OpenMedia, Stored
 from lakebox.errors import ConfigError, LakeError
 from lakebox.integrations.service import MediaKind
 
+_NUMBER = re.compile(r"bool|u?int\d+|float\d+")
+"""Deep Lake's names of scalar columns."""
+
 
 class ScriptDataset:
-    """The dataset as `data_filler` functions know it; everything else is the `deeplake.Dataset`'s own."""
+    """The dataset as `data_filler` functions know it; what is not here is the `deeplake.Dataset`'s own."""
 
-    def __init__(self, dataset: Any) -> None:
+    def __init__(self, dataset: Any, add: Callable[[Cells], None] | None = None) -> None:
         self.ds = dataset
+        self._add = add or dataset.append
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.ds, name)
@@ -38,7 +43,11 @@ class ScriptDataset:
 
     def extend(self, tensors: Sequence[str], values: Sequence[Sequence[Any]]) -> None:
         """Add rows: one list of cells per column."""
-        self.ds.append([dict(zip(tensors, row, strict=True)) for row in zip(*values, strict=True)])
+        self._add(dict(zip(tensors, values, strict=True)))
+
+    def append(self, rows: Any) -> None:
+        """Add rows as Deep Lake takes them: column -> cells, or a list of rows."""
+        self._add(rows if isinstance(rows, Mapping) else {name: [row[name] for row in rows] for name in rows[0]})
 
     @property
     def info(self) -> Any:
@@ -61,16 +70,18 @@ class CustomFiller:
             raise ConfigError(f"{wrong}; nothing was touched")
 
     def fill(self, dataset: ScriptDataset, cells: Cells) -> None:
-        """Hand the media of a block over, in batches."""
-        media, numbers = list(cells[PIXELS[self.media]]), cells[INDEX[self.media]]
-        for start in range(0, len(media), self.batch):
-            part = slice(start, start + self.batch)
-            indexes = [int(number) for number in numbers[part]]
+        """Hand the media of some rows over, in batches of one video each."""
+        media, numbers = cells[PIXELS[self.media]], [int(number) for number in cells[INDEX[self.media]]]
+        start = 0
+        while start < len(numbers):
+            same = next((row for row in range(start, len(numbers)) if numbers[row] != numbers[start]), len(numbers))
+            part = slice(start, min(start + self.batch, same))
             if self.media == "video":
                 frames = [int(frame) for frame in cells["frame_idx"][part]]
-                self.functions["fill_data"](dataset, indexes, frames, media[part])
+                self.functions["fill_data"](dataset, numbers[part], frames, list(media[part]))
             else:
-                self.functions["fill_data"](dataset, media[part], indexes)
+                self.functions["fill_data"](dataset, list(media[part]), numbers[part])
+            start = part.stop
 
 
 class RawFrames:
@@ -137,19 +148,31 @@ class _Filled(DeepLake):
                 )
         return super().arrange(own, remove)
 
-    def append(self, cells: Cells) -> None:
-        """The script adds the rows, lakebox its own cells to them.
+    def append(self, cells: Cells, foreign: Cells | None = None) -> None:
+        """The script adds the rows, and each gets lakebox's own cells.
 
         Raises:
             LakeError: the number of rows is another: labels would meet the wrong frames.
         """
-        before, rows = len(self), len(cells[INDEX[self._filler.media]])
+        rows, taken = len(cells[INDEX[self._filler.media]]), 0
         own = {name: values for name, values in cells.items() if name != PIXELS[self._filler.media]}
-        self.touched()
-        self._filler.fill(ScriptDataset(self.handle), cells)
-        if len(self) != before + rows:
+        kinds = {column.name: str(column.dtype) for column in self.handle.schema.columns}
+
+        def add(theirs: Cells) -> None:
+            nonlocal taken
+            start, taken = taken, taken + max(map(len, theirs.values()), default=0)
+            if taken <= rows:
+                part = {name: values[start:taken] for name, values in own.items()}
+                super(_Filled, self).append(part, {name: _typed(kinds[name], theirs[name]) for name in theirs})
+
+        self._filler.fill(ScriptDataset(self.handle, add), cells)
+        if taken != rows:
             raise LakeError(
-                f"fill_data got {rows} frames and added {len(self) - before} rows; it must add one row per frame, or"
-                " annotations would be on the wrong ones"
+                f"fill_data got {rows} frames and added {taken} rows; it must add one row per frame, or annotations"
+                " would be on the wrong ones"
             )
-        self.update(np.arange(before, before + rows), own)
+
+
+def _typed(kind: str, cells: CellList) -> Any:
+    """Numbers in the column's type, since Deep Lake takes others without an error and reads garbage."""
+    return np.asarray(cells, kind) if _NUMBER.fullmatch(kind) else list(cells)

@@ -81,9 +81,9 @@ def create_dataset_from_video_annotation_project_with_custom_data_filler(
 
     Args:
         deeplake_ds_path: as there, and so are all others but these two.
-        data_filler: `create_tensors(ds)` makes the columns; `fill_data(ds, group_ids, indexes, frames)` adds one row
-            per frame: numbers of the video, 0-based frames of the source, (h, w, 3) uint8 arrays. `ds` is the dataset with
-            upstream's `create_tensor`, `add_column` and `extend(names, lists)`.
+        data_filler: `create_tensors(ds)` makes the columns; `fill_data(ds, group_ids, indexes, frames)` adds a row per
+            frame: numbers of the video, 0-based frames of the source, (h, w, 3) uint8 arrays. `ds` is the dataset,
+            with upstream's `create_tensor`, `add_column` and `extend(names, lists)`.
         video_generator_batch_size: the most frames that `fill_data` gets at once (and no more than 64).
 
     Raises:

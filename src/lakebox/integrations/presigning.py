@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,6 +12,9 @@ from lakebox.adapters.presign import LabelboxKey
 from lakebox.core.ports import Request
 from lakebox.core.urls import unsigned
 from lakebox.errors import FetchError
+
+_FRESH = 60.0
+"""Seconds after which a signature that is refused has expired rather than been wrong."""
 
 
 class UrlPresigner:
@@ -24,11 +28,11 @@ class UrlPresigner:
     def __init__(self, function: Callable[[str], Any], labelbox: LabelboxKey) -> None:
         self._function = function
         self._labelbox = labelbox
-        self._refused: dict[str, Request] = {}
+        self._signed: dict[str, float] = {}
         self._turn = threading.Lock()  # scripts do not expect to be called from several threads
 
     def request(self, url: str) -> Request:
-        """The signed request; asked again for the same address, the one without signature if nothing else comes.
+        """The signed request; asked again so soon that the signature cannot have expired, the address as it is.
 
         Raises:
             FetchError: the function returned something else.
@@ -36,11 +40,11 @@ class UrlPresigner:
         if local_path(url) is not None or self._labelbox.trusts(url):
             return self._labelbox.request(url)
         with self._turn:
-            signed = _read(self._function(url), url)
-            if self._refused.pop(url, None) == signed:
+            if time.monotonic() - self._signed.pop(url, -_FRESH) < _FRESH:
                 return Request(url)
-            self._refused[url] = signed
-            return signed
+            request = _read(self._function(url), url)
+            self._signed[url] = time.monotonic()
+            return request
 
 
 def _read(answer: Any, url: str) -> Request:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -97,6 +98,8 @@ def load_blob_file_paths_from_azure(
 ) -> list[str]:
     """Addresses of the blobs in an Azure container whose names begin with `parent_path`, in the order of their names.
 
+    `AZURE_STORAGE_ENDPOINT` names the account's address where it is not Azure's usual one.
+
     Args:
         storage_account_name: the account.
         container_name: the container.
@@ -109,7 +112,8 @@ def load_blob_file_paths_from_azure(
         ConfigError: obstore is not installed (`pip install 'lakebox[sign]'`).
         FetchError: the container cannot be listed.
     """
-    account = f"https://{storage_account_name}.blob.core.windows.net"
+    endpoint = os.environ.get("AZURE_STORAGE_ENDPOINT")
+    account = endpoint or f"https://{storage_account_name}.blob.core.windows.net"
     token = sas_token.strip().lstrip("?")
-    names = filter(predicate, azure_blobs(storage_account_name, container_name, parent_path, token))
+    names = filter(predicate, azure_blobs(storage_account_name, container_name, parent_path, token, endpoint))
     return [f"{account}/{container_name}/{quote(name)}" + (f"?{token}" if sign_urls else "") for name in names]
