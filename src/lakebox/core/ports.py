@@ -128,6 +128,13 @@ class Files(Protocol):
             FetchError: it cannot be had.
         """
 
+    def small(self, url: str) -> File:
+        """A media file that fits into memory, fetched now.
+
+        Raises:
+            FetchError: it cannot be had whole.
+        """
+
 
 @runtime_checkable
 class Fetch(Protocol):
@@ -228,10 +235,13 @@ class MaskPolicy(Protocol):
 
 @runtime_checkable
 class Executor(Protocol):
-    """Runs work beside the one writer. Both calls are lazy, bounded and in order."""
+    """Runs work beside the one writer. All calls are lazy, bounded and in order."""
 
     def map(self, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
         """`work` of every item; a few are under way ahead of the one asked for."""
+
+    def prefetch(self, fetch: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+        """`fetch` of every item; it mostly waits, so that many more are under way than there are cores."""
 
     def stream(self, work: Callable[[T], Iterator[R]], items: Iterable[T]) -> Iterator[tuple[T, Iterator[R]]]:
         """Every item with the results of its generator, which runs ahead of the reader by a bounded number."""

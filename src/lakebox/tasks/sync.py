@@ -135,10 +135,10 @@ class Sync(Project):
         stored = {asset.id: old for asset, old in todo}
         self.progress.begin("annotations", len(todo))
         items = (_old_rows(lake, asset, old) for asset, old in todo)
-        for item, blocks in self.executor.stream(work.relabel, items):
-            counted = _Counted(blocks)
-            with self._reported(item.asset, counted, report, work.unwritten):
-                writer.update(stored[item.asset.id], counted)
+        for ready, blocks in self.executor.stream(work.relabel, work.ready(items, prepared.media)):
+            asset, counted = ready.item.asset, _Counted(blocks)
+            with self._reported(asset, counted, report, work.unwritten):
+                writer.update(stored[asset.id], counted)
                 report.assets["relabelled"] += 1
 
     def _add(self, work: AssetWork, prepared: Prepared, writer: Writer, report: Report) -> None:
@@ -146,15 +146,15 @@ class Sync(Project):
         todo = prepared.todo.add
         replaced = {asset.id: old for asset, old in todo if old}
         self.progress.begin("media and annotations", len(todo))
-        for item, blocks in self.executor.stream(work.add, _new_rows(prepared)):
-            counted = _Counted(blocks)
-            with self._reported(item.asset, counted, report, work.unwritten):
+        for ready, blocks in self.executor.stream(work.add, work.ready(_new_rows(prepared), prepared.media)):
+            asset, counted = ready.item.asset, _Counted(blocks)
+            with self._reported(asset, counted, report, work.unwritten):
                 writer.append(counted)
                 report.assets["added"] += 1
                 report.media["fetched"] += prepared.pixel_column is not None
                 report.media["frames"] += counted.rows if prepared.pixel_column else 0
-                if item.asset.id in replaced:
-                    writer.drop(replaced[item.asset.id])
+                if asset.id in replaced:
+                    writer.drop(replaced[asset.id])
                     report.assets["dropped"] += 1
 
     @contextmanager
