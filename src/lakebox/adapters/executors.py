@@ -43,7 +43,7 @@ class Threads(BaseModel):
 
     workers: PositiveInt | None = Field(default=None, description="None: one per core")
     ahead: PositiveInt = Field(default=2, description="Finished blocks of rows that may wait per data row")
-    fetches: PositiveInt = Field(default=16, description="Images whose files are fetched at a time")
+    fetches: PositiveInt = Field(default=32, description="Images whose files are fetched at a time")
 
     @property
     def _count(self) -> int:
@@ -54,8 +54,8 @@ class Threads(BaseModel):
         return _mapped(work, items, self._count, 4 * self._count)
 
     def prefetch(self, fetch: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-        """In order; at most `fetches` items are under way, and twice as many fetched or being fetched."""
-        return _mapped(fetch, items, self.fetches, 2 * self.fetches)
+        """In order; at most `fetches` items are fetched or being fetched."""
+        return _mapped(fetch, items, self.fetches, self.fetches)
 
     def stream(self, work: Callable[[T], Iterator[R]], items: Iterable[T]) -> Iterator[tuple[T, Iterator[R]]]:
         """In order; `workers` generators run at a time, each at most `ahead` results before its reader."""

@@ -24,6 +24,9 @@ from lakebox.tasks.writer import Writer
 
 log = logging.getLogger(__name__)
 
+IMAGES = 16
+"""Images that count as one video: as little is lost with them."""
+
 Action = Literal["add", "relabel", "drop"]
 
 
@@ -36,7 +39,7 @@ class Sync(Project):
     )
     message: str = Field(description="Commit message; {plan} is the plan sentence")
     tag: str | None = None
-    commit_assets: PositiveInt = Field(default=16, description="Commit after so many assets")
+    commit_assets: PositiveInt = Field(default=16, description="Commit after so many videos, or 16 times the images")
     commit_megabytes: PositiveInt = Field(default=32, description="Commit when so much waits, also within an asset")
 
     def __call__(self) -> Report:
@@ -63,7 +66,8 @@ class Sync(Project):
         lake = self.storage.create(prepared.address) if prepared.lake is None else prepared.lake
         message = self.message.format(plan=prepared.todo)
         changed = self._arrange(lake, prepared)
-        writer = Writer(lake, message, self.progress, self.commit_assets, self.commit_megabytes << 20, changed)
+        assets = self.commit_assets * (IMAGES if prepared.media == "image" else 1)
+        writer = Writer(lake, message, self.progress, assets, self.commit_megabytes << 20, changed)
         work = self._work(prepared)
         try:
             self._relabel(work, lake, prepared, writer, report)
