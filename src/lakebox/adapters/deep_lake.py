@@ -19,8 +19,8 @@ from pydantic import BaseModel, ConfigDict
 from lakebox.adapters.deep_lake_cells import empty, exact, filler, runs
 from lakebox.core.columns import Cells, Column
 from lakebox.core.facts import ID, INDEX, STATE, read_state
+from lakebox.core.lake_port import Stored, StoredAsset
 from lakebox.core.plan import copies
-from lakebox.core.ports import Stored, StoredAsset
 from lakebox.errors import ConfigError, LakeError
 
 _DESCRIPTION = "lakebox"  # key in a column's metadata (versioned with the data, unlike the dataset's)

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from lakebox.adapters.deep_lake import DeepLake
 from lakebox.core.columns import CellList, Cells, Column
 from lakebox.core.facts import INDEX, PIXELS
-from lakebox.core.ports import Frame, Map, OpenMedia, Stored
+from lakebox.core.lake_port import Stored
+from lakebox.core.ports import Frame, Map, OpenMedia
 from lakebox.errors import ConfigError, LakeError
 from lakebox.integrations.service import MediaKind
 

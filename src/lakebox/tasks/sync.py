@@ -12,8 +12,8 @@ import numpy as np
 from pydantic import Field, PositiveInt
 
 from lakebox.core.facts import PREFIX, fact_columns, media_columns
+from lakebox.core.lake_port import Lake, StoredAsset
 from lakebox.core.model import Asset, Failure
-from lakebox.core.ports import Lake, StoredAsset
 from lakebox.core.report import Report
 from lakebox.core.tally import Tally
 from lakebox.core.urls import unsigned
