@@ -20,7 +20,7 @@ from lakebox.adapters.deep_lake import (
 )
 from lakebox.errors import LakeError
 
-_OWN = re.compile(LOG + r"/.+|[0-9a-z]{5,8}/[0-9a-z]{1,3}/[0-9a-z]{20,}")
+_OWN = re.compile(LOG + r"/.+|[0-9a-z]{1,8}/[0-9a-z]{1,4}/[0-9a-z]{18,26}")
 """Files that Deep Lake 4.7 writes into a dataset's folder (found by running it)."""
 _MANAGED = ("al://", "hub://")
 
