@@ -40,10 +40,16 @@ class Live:
     fake: FakeLabelbox
     folder: Path
     project_id: str = "project1"
+    looked: int = 0
+    """How often the reference was asked for."""
 
     def overrides(self, *more: str) -> list[str]:
         places = [f"source.endpoint={self.fake.endpoint}", f"source.rest_endpoint={self.fake.rest_endpoint}"]
-        own = [f"project_id={self.project_id}", f"path={self.folder / 'lake'}", f"source.cache={self.folder / 'exports'}"]
+        own = [
+            f"project_id={self.project_id}",
+            f"path={self.folder / 'lake'}",
+            f"source.cache={self.folder / 'exports'}",
+        ]
         return ["source=labelbox", *places, *own, *QUICK, *more]
 
     def run(self, *more: str, config_dir: Path | None = None) -> Report:
@@ -58,12 +64,17 @@ class Live:
         )  # fmt: skip
 
     def exports(self) -> int:
-        """How many exports were asked for so far."""
-        return self.fake.count(operation=EXPORTING)
+        """How many exports lakebox asked for so far."""
+        return self.fake.count(operation=EXPORTING) - self.looked
 
     def wrong(self, lake: str = "lake", **wishes: Any) -> list[str]:
         """All differences between the dataset and the reference; `wishes` as for `exported`."""
+        self.looked += 1
         return differences(expected(self.fake, self.project_id, **wishes), cells(self.folder / lake))
+
+    def ids(self, lake: str = "lake") -> list[str]:
+        """The data rows that a dataset holds."""
+        return list(dict.fromkeys(key.partition(":")[0] for key in cells(self.folder / lake)))
 
     def numbers(self, column: str = "frames") -> dict[str, tuple[int, int]]:
         """Row key -> the numbers that the pixels show."""
@@ -200,7 +211,13 @@ def _car(number: int, frame: int) -> Json:
     }  # fmt: skip
 
 
-KINDS = {"hub": "VideoPoint", "lane": "VideoPolyline", "roof": "VideoPolygon", "road": "VideoSegmentationMask", "sky": "VideoSegmentationMask"}
+KINDS = {
+    "hub": "VideoPoint",
+    "lane": "VideoPolyline",
+    "roof": "VideoPolygon",
+    "road": "VideoSegmentationMask",
+    "sky": "VideoSegmentationMask",
+}
 
 
 def _shape(name: str, number: int, **geometry: Any) -> Json:
@@ -247,7 +264,8 @@ def video_annotations(fake: FakeLabelbox, number: int, frames: int, *, masks: bo
         answer("Note", "text_answer", {"content": f"日本語 {number}"}),
     ]
     segments = {name: [[1, last]] for name in tracks} | {"q-Weather": [[1, 2]]}
-    return {"frames": nodes, "segments": segments, "key_frame_feature_map": {}, "classifications": answers}
+    drawn = {name: {"1": True, str(last): True} for name in tracks}
+    return {"frames": nodes, "segments": segments, "key_frame_feature_map": drawn, "classifications": answers}
 
 
 def image_annotations(fake: FakeLabelbox, number: int) -> Json:
@@ -267,15 +285,19 @@ Place = Callable[[int, bytes], str]
 """Puts a video somewhere; its address."""
 
 
-def video_project(live: Live, lengths: Sequence[int] = (6, 4), place: Place | None = None, *, masks: bool = True) -> list[str]:
-    """A project of labelled videos, at Labelbox's storage unless placed elsewhere. Ids of the data rows."""
+def video_project(
+    live: Live, lengths: Sequence[int] = (6, 4), place: Place | None = None, *, masks: bool = True
+) -> list[str]:
+    """A project of labelled videos in two batches, at Labelbox's storage unless placed elsewhere. Ids of the data rows."""
     fake = live.fake
     fake.add_project("lanes ü", "VIDEO", ONTOLOGY, project_id=live.project_id)
     put = place or (lambda number, data: fake.store(f"/o/clip {number}.mp4", data))
     ids = []
     for number, frames in enumerate(lengths):
         url = put(number, clip(live.folder / "media", number, frames))
-        ids.append(fake.add_data_row(live.project_id, row_data=url, global_key=f"key {number}", external_id=f"clip{number}.mp4"))
+        names = {"global_key": f"Schlüssel {number}", "external_id": f"日本 {number} 🚗.mp4"}
+        batch = f"batch {2 * number // len(lengths)}"
+        ids.append(fake.add_data_row(live.project_id, row_data=url, batch=batch, **names))
         fake.label(ids[-1], video_annotations(fake, number, frames, masks=masks))
     return ids
 
