@@ -209,7 +209,6 @@ def test_data_rows_that_labelbox_cannot_export_are_failures(live: Live) -> None:
     assert set(live.ids()) == set(ids)  # nothing is known of it, so it stays
     live.fake.fail_export_rows({})
     assert live.run().plan == "nothing to do, 3 unchanged"
-
     assert live.numbers() == shown(ids, 2, 2, 2)
 
 

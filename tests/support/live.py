@@ -269,9 +269,23 @@ def video_annotations(fake: FakeLabelbox, number: int, frames: int, *, masks: bo
 
 
 def image_annotations(fake: FakeLabelbox, number: int) -> Json:
-    """One object of every kind, and answers."""
-    answers = [answer("Weather", "checklist_answers", [option("Fog", "fog")])]
-    return {"objects": objects(fake, number, 1), "classifications": answers, "relationships": []}
+    """One object of every kind, answers, and a relationship."""
+    kinds = {"VideoBoundingBox": "ImageBoundingBox", "VideoPoint": "ImagePoint", "VideoPolyline": "ImagePolyline",
+             "VideoPolygon": "ImagePolygon", "VideoSegmentationMask": "ImageSegmentationMask"}  # fmt: skip
+    found = [{**node, "annotation_kind": kinds[node["annotation_kind"]]} for node in objects(fake, number, 1)]
+    answers = [
+        answer("Weather", "checklist_answers", [option("Fog", "fog")]),
+        answer("Site", "radio_answer", option("Town", "town")),
+        answer("Note", "text_answer", {"content": f"日本語 {number}"}),
+    ]
+    on = {
+        "feature_id": f"on{number}",
+        "name": "on",
+        "value": "on",
+        "annotation_kind": "ImageUnidirectionalRelationship",
+    }
+    on["unidirectional_relationship"] = {"source": f"hub{number}", "target": f"car{number}"}
+    return {"objects": found, "classifications": answers, "relationships": [on]}
 
 
 def clip(folder: Path, number: int, frames: int) -> bytes:
