@@ -44,7 +44,7 @@ def uploaded(live: Live, kind: str, *, remote: bool) -> dict[int, str]:
     return {int(str(row.external_id).partition(".")[0][-1]): row.id for row in rows}
 
 
-def annotations(live: Live, kind: str, number: int, length: int) -> Json:
+def label_of(live: Live, kind: str, number: int, length: int) -> Json:
     return video_annotations(live.fake, number, length) if kind == "video" else image_annotations(live.fake, number)
 
 
@@ -52,7 +52,7 @@ def annotations(live: Live, kind: str, number: int, length: int) -> Json:
 @pytest.mark.parametrize("kind", ["video", "image"])
 def test_media_become_a_labelled_dataset(live: Live, kind: str, remote: bool) -> None:
     ids = uploaded(live, kind, remote=remote)
-    labels = {n: live.fake.label(ids[n], annotations(live, kind, n, LENGTHS[n])) for n in (0, 2)}  # 1 stays without
+    labels = {n: live.fake.label(ids[n], label_of(live, kind, n, LENGTHS[n])) for n in (0, 2)}  # 1 stays without
     assert live.run("pixels=png").ok
     assert live.wrong() == []
     column, lengths = ("frames", LENGTHS) if kind == "video" else ("image", (1, 1, 1))
@@ -61,7 +61,7 @@ def test_media_become_a_labelled_dataset(live: Live, kind: str, remote: bool) ->
 
     fetched = live.fake.count(method="GET", path_contains="Größe")
     assert fetched == 3
-    live.fake.relabel(labels[0], annotations(live, kind, 7, LENGTHS[0]))
+    live.fake.relabel(labels[0], label_of(live, kind, 7, LENGTHS[0]))
     again = live.run("pixels=png")
     assert (again.assets["relabelled"], again.assets["unchanged"]) == (1, 2)
     assert live.wrong() == []
