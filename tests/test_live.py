@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from support.compare import differences
 from support.fake_labelbox import DONE, IN_REVIEW, IN_REWORK, TO_LABEL
-from support.live import Live, cells, video_annotations, video_project
+from support.live import Live, cells, shown, video_annotations, video_project
 
 from lakebox.errors import LakeError
 
@@ -21,15 +21,6 @@ pytest_plugins = ["support.labelbox_fixtures", "support.live_fixtures"]
 
 LABELS_ONLY = ("pixels=none", "masks=none")
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
-
-
-def shown(ids: list[str], *lengths: int) -> dict[str, tuple[int, int]]:
-    """What `live.numbers` has to be."""
-    return {
-        f"{uid}:{frame}": (number, frame)
-        for number, (uid, length) in enumerate(zip(ids, lengths, strict=True))
-        for frame in range(length)
-    }
 
 
 # ------------------------------------------------------------------------- exports

@@ -6,6 +6,7 @@ import io
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from lakebox.core.report import Report
 
 from .compare import Rows, differences
 from .fake_labelbox import FakeLabelbox, Seen
+from .fake_labelbox.media import media_attributes
 from .reference import expected_cells
 from .video import read_number, write_video
 
@@ -288,6 +290,20 @@ def image_annotations(fake: FakeLabelbox, number: int) -> Json:
     return {"objects": found, "classifications": answers, "relationships": [on]}
 
 
+def shown(ids: list[str], *lengths: int) -> dict[str, tuple[int, int]]:
+    """What `Live.numbers` has to be, for videos whose numbers are their places in the list."""
+    return {
+        f"{uid}:{frame}": (number, frame)
+        for number, (uid, length) in enumerate(zip(ids, lengths, strict=True))
+        for frame in range(length)
+    }
+
+
+def clip_name(number: int) -> str:
+    """One that has to be encoded."""
+    return f"clip ü {number}.mp4"
+
+
 def clip(folder: Path, number: int, frames: int) -> bytes:
     """A video that shows its number and the frame's."""
     path = folder / f"clip{number}.mp4"
@@ -305,17 +321,18 @@ def video_project(
     """A project of labelled videos in two batches, at Labelbox's storage unless placed elsewhere. Ids of the data rows."""
     fake = live.fake
     fake.add_project("lanes ü", "VIDEO", ONTOLOGY, project_id=live.project_id)
-    put = place or (lambda number, data: fake.store(f"/o/clip {number}.mp4", data))
+    put = place or (lambda number, data: fake.store(f"/o/{clip_name(number)}", data))
     ids = []
     for number, frames in enumerate(lengths):
-        url = put(number, clip(live.folder / "media", number, frames))
+        data = clip(live.folder / "media", number, frames)
+        url = put(number, data)
         names = {"global_key": f"Schlüssel {number}", "external_id": f"日本 {number} 🚗.mp4"}
-        batch = f"batch {2 * number // len(lengths)}"
-        ids.append(fake.add_data_row(live.project_id, row_data=url, batch=batch, **names))
+        batch, media = f"batch {2 * number // len(lengths)}", media_attributes(data, "clip.mp4")
+        ids.append(fake.add_data_row(live.project_id, row_data=url, batch=batch, media_attributes=media, **names))
         fake.label(ids[-1], video_annotations(fake, number, frames, masks=masks))
     return ids
 
 
-def masks_of(seen: list[Seen]) -> int:
-    """How many requests were for masks."""
-    return sum("/mask" in one.path for one in seen)
+def fetched(seen: list[Seen]) -> Counter[tuple[str, str]]:
+    """How often every video and mask was asked for, by method and path."""
+    return Counter((one.method, one.path) for one in seen if "/mask" in one.path or one.path.endswith(".mp4"))
