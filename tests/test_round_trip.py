@@ -290,6 +290,7 @@ def test_every_frame_comes_from_where_its_video_is(
 def test_a_signature_that_is_refused_is_made_anew(live: Live, gcs: Way) -> None:
     ids = video_project(live, LENGTHS, gcs.place, masks=False)
     live.fake.faults.set("expired", host="gcs", once=True)
+    live.fake.faults.set("slow", host="gcs", once=True, delay=2.2)  # within a second signatures are the same
     assert live.run(*gcs.settings).ok
     assert set(fetched(live.fake.seen).values()) == {2}
     assert live.numbers() == shown(ids, *LENGTHS)
