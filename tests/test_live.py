@@ -8,18 +8,34 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from copy import deepcopy
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from support.compare import differences
 from support.fake_labelbox import DONE, IN_REVIEW, IN_REWORK, TO_LABEL
-from support.live import Live, cells, shown, video_annotations, video_project
+from support.fake_labelbox.faults import Kind
+from support.live import (
+    ONTOLOGY,
+    Live,
+    add_video,
+    cells,
+    clip,
+    fetched,
+    shown,
+    single_mask,
+    video_annotations,
+    video_project,
+)
 
 from lakebox.errors import LakeError
 
 pytest_plugins = ["support.labelbox_fixtures", "support.live_fixtures"]
 
 LABELS_ONLY = ("pixels=none", "masks=none")
+Change = Callable[[Live, list[str]], object]
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 
 
@@ -180,6 +196,99 @@ def test_more_keys_than_one_export_may_have(live: Live, dated: list[str]) -> Non
     assert live.run(*LABELS_ONLY, "experiment=many", config_dir=experiment.parent).ok
     assert live.ids() == [dated[0], dated[3]]
     assert live.exports() == 2
+
+
+# ------------------------------------------------------------------------- changes
+
+
+def _repaint(live: Live, ids: list[str]) -> None:
+    """The same objects with other masks: single ones keep their addresses."""
+    (label,) = live.fake.org.labels_of(live.project_id, ids[0])
+    annotations = deepcopy(label.annotations)
+    for number, frame in enumerate(annotations["frames"].values()):
+        for node in frame["objects"].values():
+            if "mask" in node:
+                node["mask"]["url"] = live.fake.paint(single_mask(11 + number))
+    live.fake.relabel(label.id, annotations)
+
+
+def _unlabel(live: Live, ids: list[str]) -> None:
+    (label,) = live.fake.org.labels_of(live.project_id, ids[1])
+    live.fake.delete_label(label.id)
+
+
+def _rename(live: Live, ids: list[str]) -> None:
+    live.fake.org.data_rows[ids[1]].external_id = "Straße.mp4"
+
+
+def _replace(live: Live, ids: list[str]) -> None:
+    """Another file, one frame longer, where the data row now says it is."""
+    row, data = live.fake.org.data_rows[ids[0]], clip(live.folder, 0, 7)
+    row.row_data, row.media = live.fake.store("/o/new.mp4", data), {**row.media, "frame_count": 7}
+
+
+def _extend(live: Live, _: list[str]) -> None:
+    ontology = deepcopy(ONTOLOGY)
+    ontology["classifications"][1]["options"].append({"label": "Hof", "value": "hof"})
+    ontology["tools"].append({"tool": "rectangle", "name": "Schild"})
+    live.fake.edit_ontology(live.project_id, ontology)
+
+
+CHANGES = [
+    (lambda live, ids: None, {"unchanged": 2}, 0),
+    (lambda live, ids: live.fake.set_status(ids[0], IN_REWORK), {"unchanged": 2}, 0),
+    (lambda live, ids: live.fake.delete_data_row(ids[0]), {"dropped": 1, "unchanged": 1}, 0),
+    (lambda live, ids: add_video(live, 2, 3), {"added": 1, "unchanged": 2}, 1),
+    (_repaint, {"relabelled": 1, "unchanged": 1}, 0),
+    (_unlabel, {"relabelled": 1, "unchanged": 1}, 0),
+    (_rename, {"relabelled": 1, "unchanged": 1}, 0),
+    (_replace, {"added": 1, "dropped": 1, "unchanged": 1}, 1),
+    (_extend, {"relabelled": 2}, 0),
+]  # fmt: skip
+"""What people do at Labelbox, what comes of it, and how many videos are fetched for it."""
+
+
+@pytest.mark.parametrize(("change", "assets", "videos"), CHANGES)
+def test_what_people_do_at_labelbox_comes_with_the_next_run(
+    live: Live, change: Change, assets: dict[str, int], videos: int
+) -> None:
+    ids = video_project(live)
+    assert live.run().ok
+    before = len(live.fake.seen)
+    change(live, ids)
+    report = live.run()
+    assert report.ok, report.failures
+    assert +report.assets == assets
+    assert sum(path.endswith(".mp4") for _, path in fetched(live.fake.seen[before:])) == videos
+    assert live.wrong(ordered=change is not _replace) == []
+    for key, seen in live.numbers().items():
+        uid, _, frame = key.partition(":")
+        assert seen == (ids.index(uid) if uid in ids else 2, int(frame))
+
+
+FAULTS: list[tuple[Kind, dict[str, Any]]] = [
+    ("error500", {"host": "storage", "path_contains": "/exports/"}),
+    ("truncated", {"host": "storage", "path_contains": "/exports/"}),
+    ("dropped", {"host": "storage", "path_contains": "/exports/"}),
+    ("busy", {"host": "api", "operation": "ExportFileFromOffset"}),
+    ("error503", {"host": "api"}),
+    ("truncated", {"host": "storage", "path_contains": ".mp4"}),
+    ("truncated", {"host": "api", "path_contains": "mask"}),
+    ("busy", {"host": "api", "path_contains": "mask"}),
+]
+
+
+@pytest.mark.parametrize(("kind", "where"), FAULTS)
+def test_what_happens_on_the_way_is_mended(live: Live, kind: Kind, where: dict[str, Any]) -> None:
+    ids = video_project(live)
+    live.fake.chunk_bytes = 4000
+    fault = live.fake.faults.set(kind, once=True, **where)
+    report = live.run()
+    assert report.ok, report.failures
+    assert fault.hits
+    live.fake.faults.clear()
+    assert live.wrong() == []
+    assert live.numbers() == shown(ids, 6, 4)
 
 
 # -------------------------------------------------------------------------- errors

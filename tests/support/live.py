@@ -69,10 +69,12 @@ class Live:
         """How many exports lakebox asked for so far."""
         return self.fake.count(operation=EXPORTING) - self.looked
 
-    def wrong(self, lake: str = "lake", **wishes: Any) -> list[str]:
-        """All differences between the dataset and the reference; `wishes` as for `exported`."""
+    def wrong(self, *, ordered: bool = True) -> list[str]:
+        """All differences between the dataset and the reference; data rows that were replaced come last."""
         self.looked += 1
-        return differences(expected(self.fake, self.project_id, **wishes), cells(self.folder / lake))
+        order = list if ordered else sorted
+        wanted, found = expected(self.fake, self.project_id), cells(self.folder / "lake")
+        return differences(*({key: rows[key] for key in order(rows)} for rows in (wanted, found)))
 
     def ids(self, lake: str = "lake") -> list[str]:
         """The data rows that a dataset holds."""
@@ -281,12 +283,9 @@ def image_annotations(fake: FakeLabelbox, number: int) -> Json:
         answer("Note", "text_answer", {"content": f"日本語 {number}"}),
     ]
     on = {
-        "feature_id": f"on{number}",
-        "name": "on",
-        "value": "on",
-        "annotation_kind": "ImageUnidirectionalRelationship",
-    }
-    on["unidirectional_relationship"] = {"source": f"hub{number}", "target": f"car{number}"}
+        "feature_id": f"on{number}", "name": "on", "value": "on", "annotation_kind": "ImageUnidirectionalRelationship",
+        "unidirectional_relationship": {"source": f"hub{number}", "target": f"car{number}"},
+    }  # fmt: skip
     return {"objects": found, "classifications": answers, "relationships": [on]}
 
 
@@ -315,22 +314,28 @@ Place = Callable[[int, bytes], str]
 """Puts a video somewhere; its address."""
 
 
+def add_video(
+    live: Live, number: int, frames: int, place: Place | None = None, *, batch: str = "", masks: bool = True
+) -> str:
+    """A labelled video in the project, at Labelbox's storage unless placed elsewhere. The id of its data row."""
+    fake, data = live.fake, clip(live.folder / "media", number, frames)
+    url = place(number, data) if place else fake.store(f"/o/{clip_name(number)}", data)
+    names = {"global_key": f"Schlüssel {number}", "external_id": f"日本 {number} 🚗.mp4"}
+    media = media_attributes(data, "clip.mp4")
+    uid = fake.add_data_row(live.project_id, row_data=url, batch=batch or "batch", media_attributes=media, **names)
+    fake.label(uid, video_annotations(fake, number, frames, masks=masks))
+    return uid
+
+
 def video_project(
     live: Live, lengths: Sequence[int] = (6, 4), place: Place | None = None, *, masks: bool = True
 ) -> list[str]:
-    """A project of labelled videos in two batches, at Labelbox's storage unless placed elsewhere. Ids of the data rows."""
-    fake = live.fake
-    fake.add_project("lanes ü", "VIDEO", ONTOLOGY, project_id=live.project_id)
-    put = place or (lambda number, data: fake.store(f"/o/{clip_name(number)}", data))
-    ids = []
-    for number, frames in enumerate(lengths):
-        data = clip(live.folder / "media", number, frames)
-        url = put(number, data)
-        names = {"global_key": f"Schlüssel {number}", "external_id": f"日本 {number} 🚗.mp4"}
-        batch, media = f"batch {2 * number // len(lengths)}", media_attributes(data, "clip.mp4")
-        ids.append(fake.add_data_row(live.project_id, row_data=url, batch=batch, media_attributes=media, **names))
-        fake.label(ids[-1], video_annotations(fake, number, frames, masks=masks))
-    return ids
+    """A project of labelled videos in two batches. Ids of the data rows."""
+    live.fake.add_project("lanes ü", "VIDEO", ONTOLOGY, project_id=live.project_id)
+    return [
+        add_video(live, number, frames, place, batch=f"batch {2 * number // len(lengths)}", masks=masks)
+        for number, frames in enumerate(lengths)
+    ]
 
 
 def fetched(seen: list[Seen]) -> Counter[tuple[str, str]]:
