@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ from lakebox import load_config
 from lakebox import run as run_config
 from lakebox.core.report import Report
 
-from .compare import Rows, differences
+from .compare import Rows, differences, without_empty_relationships
 from .fake_labelbox import FakeLabelbox, Seen
 from .fake_labelbox.media import media_attributes
 from .reference import expected_cells
@@ -69,12 +69,12 @@ class Live:
         """How many exports lakebox asked for so far."""
         return self.fake.count(operation=EXPORTING) - self.looked
 
-    def wrong(self, *, ordered: bool = True) -> list[str]:
+    def wrong(self, groups: Mapping[str, str] = {}, *, ordered: bool = True) -> list[str]:
         """All differences between the dataset and the reference; data rows that were replaced come last."""
         self.looked += 1
         order = list if ordered else sorted
-        wanted, found = expected(self.fake, self.project_id), cells(self.folder / "lake")
-        return differences(*({key: rows[key] for key in order(rows)} for rows in (wanted, found)))
+        both = (expected(self.fake, self.project_id, groups), cells(self.folder / "lake"))
+        return differences(*(without_empty_relationships({key: rows[key] for key in order(rows)}) for rows in both))
 
     def ids(self, lake: str = "lake") -> list[str]:
         """The data rows that a dataset holds."""
@@ -128,14 +128,14 @@ def sdk(fake: FakeLabelbox) -> Iterator[labelbox.Client]:
         client._adv_client.session.close()
 
 
-def exported(client: labelbox.Client, project_id: str, filters: Any = None) -> list[Json]:
+def exported(client: labelbox.Client, project_id: str) -> list[Json]:
     """Rows of an export, by the SDK's own stream."""
-    task = client.get_project(project_id).export(params=ALL, filters=filters)
+    task = client.get_project(project_id).export(params=ALL)
     task.wait_till_done()
     return [output.json for output in task.get_buffered_stream()] if task.has_result() else []
 
 
-def expected(fake: FakeLabelbox, project_id: str, filters: Any = None, groups: Any = None) -> Rows:
+def expected(fake: FakeLabelbox, project_id: str, groups: Mapping[str, str] = {}) -> Rows:
     """What a dataset of the project has to hold."""
 
     def read_mask(url: str) -> np.ndarray:
@@ -144,9 +144,9 @@ def expected(fake: FakeLabelbox, project_id: str, filters: Any = None, groups: A
         return np.array(Image.open(io.BytesIO(answer.content)))
 
     with sdk(fake) as client:
-        rows = exported(client, project_id, filters)
+        rows = exported(client, project_id)
         ontology = client.get_project(project_id).ontology().normalized
-        return expected_cells(rows, ontology, project_id=project_id, groups=groups or {}, read_mask=read_mask)
+        return expected_cells(rows, ontology, project_id=project_id, groups=groups, read_mask=read_mask)
 
 
 # ------------------------------------------------------------------------ projects
