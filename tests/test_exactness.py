@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.compare import Rows, differences
+from support.compare import Rows, differences, without_empty_relationships
+from support.live import cells
 from support.projects import Project, projects
 from support.reference import expected_cells, expected_class_names
 from support.video import read_number
@@ -19,9 +20,6 @@ from support.write import write_project
 
 from lakebox import load_config, run
 from lakebox.core.report import Report
-
-OURS = {"lb_meta/state", "frame_idx", "video_idx", "image_idx", "frames", "image"}
-"""Columns that the reference does not speak of; they are tested elsewhere."""
 
 SLOW = settings(
     deadline=None,
@@ -56,22 +54,6 @@ def own_mapping(folder: Path, groups: str) -> Path:
     return folder / "conf"
 
 
-def cells(lake: Path) -> Rows:
-    dataset = deeplake.open_read_only(str(lake))
-    kinds = {column.name: str(column.dtype) for column in dataset.schema.columns if column.name not in OURS}
-    read = {name: dataset[name][:] if len(dataset) else [] for name in kinds}
-    keys = read["lb_meta/row_key"]
-    return {str(key): {name: _plain(read[name][i], kinds[name]) for name in kinds} for i, key in enumerate(keys)}
-
-
-def _plain(cell: object, kind: str) -> object:
-    if kind.startswith("text"):
-        return cell or ""  # Deep Lake reads empty text as None
-    if kind == "polygon":
-        return [np.asarray(part) for part in cell]  # type: ignore[attr-defined]
-    return cell
-
-
 def wanted(project: Project) -> Rows:
     rows = expected_cells(
         project.rows,
@@ -81,13 +63,6 @@ def wanted(project: Project) -> Rows:
         read_mask=project.read_mask,
     )
     return without_empty_relationships(rows)
-
-
-def without_empty_relationships(rows: Rows) -> Rows:
-    """A label that does not count may have relationships: the column is there or not, there is nothing in it."""
-    if all(row.get("relationships", "[]") == "[]" for row in rows.values()):
-        return {key: {k: v for k, v in row.items() if k != "relationships"} for key, row in rows.items()}
-    return rows
 
 
 @pytest.mark.parametrize("media", ["video", "image"])

@@ -281,7 +281,7 @@ def test_masks_are_fetched_once_each_whatever_needs_them() -> None:
 
 @pytest.mark.parametrize(
     ("data", "words"),
-    [(b"not a picture", "not a readable image"), (png([[0, 0]]), "2x1.*3x1"), (NOISE[: len(NOISE) // 2], "readable")]
+    [(b"not a picture", "not a readable image: it begins with b'not a picture'"), (png([[0, 0]]), "2x1.*3x1"), (NOISE[: len(NOISE) // 2], "readable")]
 )  # fmt: skip
 def test_a_mask_that_cannot_be_used_is_named(data: bytes, words: str) -> None:
     url = "https://h/m.png" + SECRET

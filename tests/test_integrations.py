@@ -81,7 +81,7 @@ def signed(live: Live) -> Callable[[str], tuple[str, Any]]:
 
 
 def wrong(live: Live, dataset: Any, groups: Mapping[str, str] | None = None) -> list[str]:
-    return differences(expected(live.fake, live.project_id, groups=groups), cells_of(dataset))
+    return differences(expected(live.fake, live.project_id, groups=groups or {}), cells_of(dataset))
 
 
 def numbers(dataset: Any, column: str) -> dict[str, tuple[int, int]]:

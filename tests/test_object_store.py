@@ -6,10 +6,6 @@ machines without node a second computation from Microsoft's documentation.
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
-import json
 import pickle
 import subprocess
 import sys
@@ -17,23 +13,32 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, parse_qsl, quote, unquote, urlencode, urlsplit
+from urllib.parse import parse_qs, parse_qsl, quote, unquote, urlsplit
 
 import pytest
 import requests
 from botocore.auth import S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 from google.auth.crypt import RSAVerifier
 from pydantic import ValidationError
-from support.clouds import AZURE_ACCOUNT, AZURE_KEY, azure_server, forget_credentials, s3_server
+from support.clouds import (
+    AZURE_ACCOUNT,
+    AZURE_KEY,
+    account_token,
+    azure_server,
+    container_token,
+    forget_credentials,
+    google_accepts,
+    google_account,
+    hmac_of,
+    s3_server,
+)
 
 from lakebox import load_config
 from lakebox.adapters.object_store import S3, Azure, Gcs, azure_blobs
@@ -290,27 +295,7 @@ def test_a_metadata_service_that_hangs_costs_seconds_and_only_once(monkeypatch: 
 
 @pytest.fixture(scope="module")
 def account() -> tuple[str, RSAVerifier]:
-    """A throwaway service account's key file, and Google's own verifier for it."""
-    key = rsa.generate_private_key(65537, 2048)
-    pkcs8, plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    private = key.private_bytes(serialization.Encoding.PEM, pkcs8, plain).decode()
-    spki = serialization.PublicFormat.SubjectPublicKeyInfo
-    public = key.public_key().public_bytes(serialization.Encoding.PEM, spki)
-    file = {"type": "service_account", "client_email": "me@x.iam.gserviceaccount.com", "private_key_id": "1"}
-    return json.dumps({**file, "private_key": private}), RSAVerifier.from_string(public)
-
-
-def google_accepts(url: str, verifier: RSAVerifier) -> bool:
-    """Google's V4 signing process: the canonical request, its string to sign, and the account's public key."""
-    parts = urlsplit(url)
-    query = dict(parse_qsl(parts.query, keep_blank_values=True))
-    signature = bytes.fromhex(query.pop("X-Goog-Signature"))
-    ordered = "&".join(f"{quote(k, safe='')}={quote(v, safe='')}" for k, v in sorted(query.items()))
-    canonical = f"GET\n{parts.path}\n{ordered}\nhost:{parts.netloc}\n\nhost\nUNSIGNED-PAYLOAD"
-    digest = hashlib.sha256(canonical.encode()).hexdigest()
-    scope = query["X-Goog-Credential"].split("/", 1)[1]
-    text = f"GOOG4-RSA-SHA256\n{query['X-Goog-Date']}\n{scope}\n{digest}"
-    return bool(verifier.verify(text, signature))
+    return google_account()
 
 
 @pytest.mark.parametrize("key", AWKWARD + NOT_NORMAL)
@@ -362,26 +347,6 @@ def blobs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
                 body = f"{container} {name}".encode()
                 requests.put(url, body, headers=headers, timeout=10).raise_for_status()
         yield endpoint
-
-
-def hmac_of(*fields: str) -> str:
-    digest = hmac.new(base64.b64decode(AZURE_KEY), "\n".join(fields).encode(), hashlib.sha256).digest()
-    return base64.b64encode(digest).decode()
-
-
-def account_token() -> str:
-    """Microsoft, "Create an account SAS": everything for an hour."""
-    end = (datetime.now(UTC) + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
-    sig = hmac_of(AZURE_ACCOUNT, "rwcdl", "b", "sco", "", end, "", "", "2020-12-06", "", "")
-    return urlencode({"sv": "2020-12-06", "ss": "b", "srt": "sco", "sp": "rwcdl", "se": end, "sig": sig})
-
-
-def container_token(container: str, hours: float = 1) -> str:
-    """Microsoft, "Create a service SAS": reading a container."""
-    end = (datetime.now(UTC) + timedelta(hours=hours)).strftime("%Y-%m-%dT%H:%M:%SZ")
-    name = f"/blob/{AZURE_ACCOUNT}/{container}"
-    sig = hmac_of("r", "", end, name, "", "", "", "2020-12-06", "c", "", "", "", "", "", "", "")
-    return urlencode({"sv": "2020-12-06", "sr": "c", "sp": "r", "se": end, "sig": sig})
 
 
 def status(url: str) -> int:

@@ -6,7 +6,8 @@ import io
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +22,9 @@ from lakebox import load_config
 from lakebox import run as run_config
 from lakebox.core.report import Report
 
-from .compare import Rows, differences
+from .compare import Rows, differences, without_empty_relationships
 from .fake_labelbox import FakeLabelbox, Seen
+from .fake_labelbox.media import media_attributes
 from .reference import expected_cells
 from .video import read_number, write_video
 
@@ -40,6 +42,8 @@ class Live:
     fake: FakeLabelbox
     folder: Path
     project_id: str = "project1"
+    looked: int = 0
+    """How often the reference was asked for."""
 
     def overrides(self, *more: str) -> list[str]:
         places = [f"source.endpoint={self.fake.endpoint}", f"source.rest_endpoint={self.fake.rest_endpoint}"]
@@ -62,12 +66,19 @@ class Live:
         )  # fmt: skip
 
     def exports(self) -> int:
-        """How many exports were asked for so far."""
-        return self.fake.count(operation=EXPORTING)
+        """How many exports lakebox asked for so far."""
+        return self.fake.count(operation=EXPORTING) - self.looked
 
-    def wrong(self, lake: str = "lake", **wishes: Any) -> list[str]:
-        """All differences between the dataset and the reference; `wishes` as for `exported`."""
-        return differences(expected(self.fake, self.project_id, **wishes), cells(self.folder / lake))
+    def wrong(self, groups: Mapping[str, str] = {}, *, ordered: bool = True) -> list[str]:
+        """All differences between the dataset and the reference; data rows that were replaced come last."""
+        self.looked += 1
+        order = list if ordered else sorted
+        both = (expected(self.fake, self.project_id, groups), cells(self.folder / "lake"))
+        return differences(*(without_empty_relationships({key: rows[key] for key in order(rows)}) for rows in both))
+
+    def ids(self, lake: str = "lake") -> list[str]:
+        """The data rows that a dataset holds."""
+        return list(dict.fromkeys(key.partition(":")[0] for key in cells(self.folder / lake)))
 
     def numbers(self, column: str = "frames") -> dict[str, tuple[int, int]]:
         """Row key -> the numbers that the pixels show."""
@@ -121,14 +132,14 @@ def sdk(fake: FakeLabelbox) -> Iterator[labelbox.Client]:
         client._adv_client.session.close()
 
 
-def exported(client: labelbox.Client, project_id: str, filters: Any = None) -> list[Json]:
+def exported(client: labelbox.Client, project_id: str) -> list[Json]:
     """Rows of an export, by the SDK's own stream."""
-    task = client.get_project(project_id).export(params=ALL, filters=filters)
+    task = client.get_project(project_id).export(params=ALL)
     task.wait_till_done()
     return [output.json for output in task.get_buffered_stream()] if task.has_result() else []
 
 
-def expected(fake: FakeLabelbox, project_id: str, filters: Any = None, groups: Any = None) -> Rows:
+def expected(fake: FakeLabelbox, project_id: str, groups: Mapping[str, str] = {}) -> Rows:
     """What a dataset of the project has to hold."""
 
     def read_mask(url: str) -> np.ndarray:
@@ -137,9 +148,9 @@ def expected(fake: FakeLabelbox, project_id: str, filters: Any = None, groups: A
         return np.array(Image.open(io.BytesIO(answer.content)))
 
     with sdk(fake) as client:
-        rows = exported(client, project_id, filters)
+        rows = exported(client, project_id)
         ontology = client.get_project(project_id).ontology().normalized
-        return expected_cells(rows, ontology, project_id=project_id, groups=groups or {}, read_mask=read_mask)
+        return expected_cells(rows, ontology, project_id=project_id, groups=groups, read_mask=read_mask)
 
 
 # ------------------------------------------------------------------------ projects
@@ -261,13 +272,39 @@ def video_annotations(fake: FakeLabelbox, number: int, frames: int, *, masks: bo
         answer("Note", "text_answer", {"content": f"日本語 {number}"}),
     ]
     segments = {name: [[1, last]] for name in tracks} | {"q-Weather": [[1, 2]]}
-    return {"frames": nodes, "segments": segments, "key_frame_feature_map": {}, "classifications": answers}
+    drawn = {name: {"1": True, str(last): True} for name in tracks}
+    return {"frames": nodes, "segments": segments, "key_frame_feature_map": drawn, "classifications": answers}
 
 
 def image_annotations(fake: FakeLabelbox, number: int) -> Json:
-    """One object of every kind, and answers."""
-    answers = [answer("Weather", "checklist_answers", [option("Fog", "fog")])]
-    return {"objects": objects(fake, number, 1), "classifications": answers, "relationships": []}
+    """One object of every kind, answers, and a relationship."""
+    kinds = {"VideoBoundingBox": "ImageBoundingBox", "VideoPoint": "ImagePoint", "VideoPolyline": "ImagePolyline",
+             "VideoPolygon": "ImagePolygon", "VideoSegmentationMask": "ImageSegmentationMask"}  # fmt: skip
+    found = [{**node, "annotation_kind": kinds[node["annotation_kind"]]} for node in objects(fake, number, 1)]
+    answers = [
+        answer("Weather", "checklist_answers", [option("Fog", "fog")]),
+        answer("Site", "radio_answer", option("Town", "town")),
+        answer("Note", "text_answer", {"content": f"日本語 {number}"}),
+    ]
+    on = {
+        "feature_id": f"on{number}", "name": "on", "value": "on", "annotation_kind": "ImageUnidirectionalRelationship",
+        "unidirectional_relationship": {"source": f"hub{number}", "target": f"car{number}"},
+    }  # fmt: skip
+    return {"objects": found, "classifications": answers, "relationships": [on]}
+
+
+def shown(ids: list[str], *lengths: int) -> dict[str, tuple[int, int]]:
+    """What `Live.numbers` has to be, for videos whose numbers are their places in the list."""
+    return {
+        f"{uid}:{frame}": (number, frame)
+        for number, (uid, length) in enumerate(zip(ids, lengths, strict=True))
+        for frame in range(length)
+    }
+
+
+def clip_name(number: int) -> str:
+    """One that has to be encoded."""
+    return f"clip ü {number}.mp4"
 
 
 def clip(folder: Path, number: int, frames: int) -> bytes:
@@ -281,25 +318,30 @@ Place = Callable[[int, bytes], str]
 """Puts a video somewhere; its address."""
 
 
+def add_video(
+    live: Live, number: int, frames: int, place: Place | None = None, *, batch: str = "", masks: bool = True
+) -> str:
+    """A labelled video in the project, at Labelbox's storage unless placed elsewhere. The id of its data row."""
+    fake, data = live.fake, clip(live.folder / "media", number, frames)
+    url = place(number, data) if place else fake.store(f"/o/{clip_name(number)}", data)
+    names = {"global_key": f"Schlüssel {number}", "external_id": f"日本 {number} 🚗.mp4"}
+    media = media_attributes(data, "clip.mp4")
+    uid = fake.add_data_row(live.project_id, row_data=url, batch=batch or "batch", media_attributes=media, **names)
+    fake.label(uid, video_annotations(fake, number, frames, masks=masks))
+    return uid
+
+
 def video_project(
     live: Live, lengths: Sequence[int] = (6, 4), place: Place | None = None, *, masks: bool = True
 ) -> list[str]:
-    """A project of labelled videos, at Labelbox's storage unless placed elsewhere. Ids of the data rows."""
-    fake = live.fake
-    fake.add_project("lanes ü", "VIDEO", ONTOLOGY, project_id=live.project_id)
-    put = place or (lambda number, data: fake.store(f"/o/clip {number}.mp4", data))
-    ids = []
-    for number, frames in enumerate(lengths):
-        url = put(number, clip(live.folder / "media", number, frames))
-        ids.append(
-            fake.add_data_row(
-                live.project_id, row_data=url, global_key=f"key {number}", external_id=f"clip{number}.mp4"
-            )
-        )
-        fake.label(ids[-1], video_annotations(fake, number, frames, masks=masks))
-    return ids
+    """A project of labelled videos in two batches. Ids of the data rows."""
+    live.fake.add_project("lanes ü", "VIDEO", ONTOLOGY, project_id=live.project_id)
+    return [
+        add_video(live, number, frames, place, batch=f"batch {2 * number // len(lengths)}", masks=masks)
+        for number, frames in enumerate(lengths)
+    ]
 
 
-def masks_of(seen: list[Seen]) -> int:
-    """How many requests were for masks."""
-    return sum("/mask" in one.path for one in seen)
+def fetched(seen: list[Seen]) -> Counter[tuple[str, str]]:
+    """How often every video and mask was asked for, by method and path."""
+    return Counter((one.method, one.path) for one in seen if "/mask" in one.path or one.path.endswith(".mp4"))

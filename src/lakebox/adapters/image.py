@@ -52,7 +52,7 @@ class ImageFile:
             picture = Image.open(io.BytesIO(data))
             picture.load()
         except _BROKEN as error:
-            raise MediaError(f"not a readable image: {error}") from error
+            raise MediaError(f"not a readable image: {_reason(error, data)}") from error
         kind = _FORMATS.get(picture.format or "", "")
         upright = self._upright(picture)
         depth = data[_PNG_DEPTH] if kind == "png" else 8
@@ -93,6 +93,11 @@ def png(pixels: NDArray[np.uint8]) -> bytes:
     return buffer.getvalue()
 
 
+def _reason(error: Exception, data: bytes) -> str:
+    """Why bytes are no image. What is none at all shows how it begins: often a server's error in words."""
+    return f"it begins with {data[:40]!r}" if isinstance(error, UnidentifiedImageError) else str(error)
+
+
 def mask_pixels(data: bytes, ref: MaskRef, size: tuple[int, int]) -> NDArray[np.bool_]:
     """The (h, w) bool mask in an image file: pixels of the reference's colour, else all that are not black.
 
@@ -108,7 +113,7 @@ def mask_pixels(data: bytes, ref: MaskRef, size: tuple[int, int]) -> NDArray[np.
         picture = Image.open(io.BytesIO(data))
         picture.load()
     except _BROKEN as error:
-        raise MaskError(f"not a readable image: {error}") from error
+        raise MaskError(f"not a readable image: {_reason(error, data)}") from error
     if size != (0, 0) and picture.size != (size[1], size[0]):
         raise MaskError(f"the mask has {picture.width}x{picture.height} pixels, its frame {size[1]}x{size[0]}")
     if ref.color is None and picture.mode in ("1", "L", "I", "I;16"):
