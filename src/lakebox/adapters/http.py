@@ -56,8 +56,18 @@ class Patient(HTTPAdapter):
     def send(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         """As the base class, with the patience that suits the request."""
         start = request.body[:200] if isinstance(request.body, bytes) else b""
-        creates = b"mutation" in start and any(word in start for word in _CREATING)
-        return self._once(request, *args, **kwargs) if creates else super().send(request, *args, **kwargs)
+        if b"mutation" in start and any(word in start for word in _CREATING):
+            return self._once(request, *args, **kwargs)
+        cut_short = retry_if_exception_type(requests.exceptions.ChunkedEncodingError)
+        tries = Retrying(stop=stop_after_attempt(8), wait=_pause, retry=cut_short, reraise=True)
+        return tries(self._whole, request, *args, **kwargs)
+
+    def _whole(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        """The answer with its body, which the library would read where nobody tries again."""
+        answer = super().send(request, *args, **kwargs)
+        if not kwargs.get("stream"):
+            answer.content  # noqa: B018 - kept by the answer
+        return answer
 
     def _once(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         try:
