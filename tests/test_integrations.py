@@ -423,6 +423,10 @@ def every_second(ds: Any, group_ids: list[int], indexes: list[int], frames: list
     fill_frames(ds, group_ids[::2], indexes[::2], frames[::2])
 
 
+def backwards(ds: Any, group_ids: list[int], indexes: list[int], frames: list[np.ndarray]) -> None:
+    fill_frames(ds, group_ids, indexes[::-1], frames[::-1])
+
+
 def numbers_as_text(ds: Any) -> None:
     ds.add_column("frame_idx", dtype="text")
 
@@ -431,6 +435,7 @@ def numbers_as_text(ds: Any) -> None:
     ("filler", "error", "says"),
     [
         ({"create_tensors": small_frames, "fill_data": every_second}, LakeError, "one row per frame"),
+        ({"create_tensors": small_frames, "fill_data": backwards}, LakeError, "frame_idx 5, 4, 3, 2, ... where"),
         ({"create_tensors": numbers_as_text, "fill_data": fill_frames}, LakeError, "'frame_idx' as text"),
         ({"create_tensors": small_frames}, ConfigError, "fill_data"),
     ],

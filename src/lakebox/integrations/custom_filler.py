@@ -153,7 +153,7 @@ class _Filled(DeepLake):
         """The script adds the rows, and each gets lakebox's own cells.
 
         Raises:
-            LakeError: the number of rows is another: labels would meet the wrong frames.
+            LakeError: the number of rows is another, or their order: labels would meet the wrong frames.
         """
         rows, taken = len(cells[INDEX[self._filler.media]]), 0
         own = {name: values for name, values in cells.items() if name != PIXELS[self._filler.media]}
@@ -162,9 +162,16 @@ class _Filled(DeepLake):
         def add(theirs: Cells) -> None:
             nonlocal taken
             start, taken = taken, taken + max(map(len, theirs.values()), default=0)
-            if taken <= rows:
-                part = {name: values[start:taken] for name, values in own.items()}
-                super(_Filled, self).append(part, {name: _typed(kinds[name], theirs[name]) for name in theirs})
+            if taken > rows:
+                return
+            part = {name: values[start:taken] for name, values in own.items()}
+            given = {name: _typed(kinds[name], theirs[name]) for name in theirs}
+            for name in (name for name in part if name in given and not np.array_equal(part[name], given[name])):
+                raise LakeError(
+                    f"fill_data added rows with {name} {_few(given[name])} where it got {_few(part[name])}; it must add"
+                    " the frames in their order, or annotations would be on the wrong ones"
+                )
+            super(_Filled, self).append(part, given)
 
         self._filler.fill(ScriptDataset(self.handle, add), cells)
         if taken != rows:
@@ -172,6 +179,10 @@ class _Filled(DeepLake):
                 f"fill_data got {rows} frames and added {taken} rows; it must add one row per frame, or annotations"
                 " would be on the wrong ones"
             )
+
+
+def _few(cells: CellList) -> str:
+    return f"{', '.join(map(str, cells[:4]))}{', ...' if len(cells) > 4 else ''}"
 
 
 def _typed(kind: str, cells: CellList) -> Any:
