@@ -1,0 +1,76 @@
+"""Keys, tokens and signatures reach the hosts they are for, and nothing else: no other host, no file, no line."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+import pytest
+from support.fake_labelbox import FakeLabelbox
+from support.fake_labelbox.server import Host, Response
+from support.live import Live, add_video, clip_name, shown, video_project
+
+from lakebox.errors import SourceError
+
+pytest_plugins = ["support.labelbox_fixtures", "support.live_fixtures"]
+
+
+# --------------------------------------------------------------------------- hosts
+
+
+def hosts_that_saw(fake: FakeLabelbox, secret: str) -> set[str]:
+    return {one.host for one in fake.seen if secret in f"{one.path} {one.query} {one.headers}"}
+
+
+@pytest.fixture
+def shared(live: Live, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    """Settings for a container whose token is in the environment."""
+    monkeypatch.setenv("AZURE_STORAGE_SAS_TOKEN", live.fake.sas_token("clips", 60))
+    return ("presigner=azure_sas", f"presigner.container={live.fake.bucket.url}/sas/clips")
+
+
+@pytest.mark.parametrize("fetch", ["stream", "cached"])
+def test_the_key_and_the_token_go_to_their_own_hosts_only(live: Live, shared: tuple[str, ...], fetch: str) -> None:
+    """Media are at Labelbox, public and in the container; masks are answered by a redirect to the bucket."""
+    fake = live.fake
+    fake.masks_elsewhere = True
+    areas = {1: "/public/", 2: "/sas/clips/"}
+    ids = video_project(live, (5,))
+    ids += [add_video(live, n, 3, lambda n, data: fake.put(areas[n] + clip_name(n), data)) for n in areas]
+    cache = (f"fetch.cache.folder={live.folder / 'kept'}",) if fetch == "cached" else ()
+    report = live.run(*shared, f"fetch={fetch}", *cache)
+    assert report.ok, report.failures
+    assert hosts_that_saw(fake, fake.key) == {"api"}
+    token = fake.requests(path_contains="/sas/clips/")[0].query["sig"]
+    assert {one.path for one in fake.seen if token in str(one)} == {f"/sas/clips/{clip_name(2)}"}
+    assert fake.count(host="bucket", path_contains="/public/masks/") > 0
+    assert live.wrong() == []
+    assert live.numbers() == shown(ids, 5, 3, 3)
+
+
+def test_media_that_the_api_host_redirects_are_fetched_without_the_key(live: Live) -> None:
+    def place(number: int, data: bytes) -> str:
+        url = live.fake.put(f"/public/{clip_name(number)}", data)
+        return f"{live.fake.api_url}/redirect?{urlencode({'to': url})}"
+
+    ids = video_project(live, (5, 3), place, masks=False)
+    assert live.run().ok
+    assert "authorization" in str(live.fake.requests(path_contains="/redirect")[0].headers).lower()
+    assert hosts_that_saw(live.fake, live.fake.key) == {"api"}
+    assert live.numbers() == shown(ids, 5, 3)
+
+
+def test_an_api_host_that_has_moved_hands_on_no_key(live: Live) -> None:
+    """Where it moved to is not where the key was meant to go."""
+    fake = live.fake
+    video_project(live, (2,), masks=False)
+    answer = Response(307, b"", {"Location": f"{fake.bucket.url}/graphql"})
+    moved = Host("moved", lambda request, seen: answer, lambda _: None, fake.faults, fake.seen)
+    moved.start()
+    try:
+        with pytest.raises(SourceError) as caught:
+            live.run(f"source.endpoint={moved.url}/graphql", "source.patience=0.2")
+    finally:
+        moved.stop()
+    assert fake.key not in str(caught.value)
+    assert fake.count(host="bucket", path_contains="/graphql") > 0
+    assert hosts_that_saw(fake, fake.key) == {"moved"}
