@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import stat
+import subprocess
 from urllib.parse import urlencode
 
 import pytest
 from support.fake_labelbox import FakeLabelbox
 from support.fake_labelbox.server import Host, Response
-from support.live import Live, add_video, clip_name, shown, video_project
+from support.leaks import told
+from support.live import ONTOLOGY, Live, add_video, clip_name, shown, video_project
 
 from lakebox.errors import SourceError
 
@@ -74,3 +77,42 @@ def test_an_api_host_that_has_moved_hands_on_no_key(live: Live) -> None:
     assert fake.key not in str(caught.value)
     assert fake.count(host="bucket", path_contains="/graphql") > 0
     assert hosts_that_saw(fake, fake.key) == {"moved"}
+
+
+# ----------------------------------------------------------------- files and lines
+
+WRONG = "lbx-another-key-0123456789"
+CHATTY = "hydra.verbose=[urllib3,urllib3.connectionpool,urllib3.util.retry,requests,labelbox,lbox,lakebox]"
+
+
+def everywhere(live: Live) -> list[str]:
+    """Videos at Labelbox, and the last in the container."""
+    place = {2: lambda n, data: live.fake.put(f"/sas/clips/{clip_name(n)}", data)}
+    live.fake.add_project("lanes", "VIDEO", ONTOLOGY, project_id=live.project_id)
+    return [add_video(live, number, 2, place.get(number)) for number in range(3)]
+
+
+@pytest.mark.parametrize("verbose", ["hydra.verbose=true", CHATTY], ids=["verbose", "chatty"])
+def test_runs_that_go_well(live: Live, shared: tuple[str, ...], verbose: str) -> None:
+    everywhere(live)
+    kept = f"fetch.cache.folder={live.folder / 'kept'}"
+    planned = told(live, *shared, verbose, "task=plan")
+    assert (planned.status, planned.leaks()) == (0, [])
+    for lake, more in {"lake": (), "kept-lake": ("fetch=cached", kept, "masks=link")}.items():
+        done = told(live, *shared, *more, verbose, f"path={live.folder / lake}")
+        assert (done.status, done.leaks()) == (0, [])
+    assert live.wrong() == []
+    assert len(list((live.folder / ".lakebox/runs").glob("*/lakebox.log"))) == 3
+
+
+def test_a_kept_export_is_its_owners_and_no_commit_has_it(live: Live) -> None:
+    """It is what Labelbox gave, signed addresses and all."""
+    everywhere(live)
+    subprocess.run(["git", "init", "-q"], cwd=live.folder, check=True)
+    assert live.command("task=plan").returncode == 0
+    exports = [path for path in (live.folder / "exports").iterdir() if path.is_dir()]
+    assert len(exports) == 1
+    assert stat.S_IMODE(exports[0].stat().st_mode) == 0o700
+    assert b"Signature=" in (exports[0] / "export.ndjson").read_bytes()
+    git = ["git", "ls-files", "--others", "--exclude-standard", "exports"]
+    assert subprocess.run(git, cwd=live.folder, check=True, capture_output=True, text=True).stdout == ""
