@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import stat
 import subprocess
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 from support.fake_labelbox import FakeLabelbox
+from support.fake_labelbox.faults import Kind
 from support.fake_labelbox.server import Host, Response
 from support.leaks import told
 from support.live import ONTOLOGY, Live, add_video, clip_name, shown, video_project
@@ -82,6 +85,7 @@ def test_an_api_host_that_has_moved_hands_on_no_key(live: Live) -> None:
 # ----------------------------------------------------------------- files and lines
 
 WRONG = "lbx-another-key-0123456789"
+UPLOAD = ("+task.media=given", "+task.dataset=lanes", "+task.project=lanes")
 CHATTY = "hydra.verbose=[urllib3,urllib3.connectionpool,urllib3.util.retry,requests,labelbox,lbox,lakebox]"
 
 
@@ -116,3 +120,63 @@ def test_a_kept_export_is_its_owners_and_no_commit_has_it(live: Live) -> None:
     assert b"Signature=" in (exports[0] / "export.ndjson").read_bytes()
     git = ["git", "ls-files", "--others", "--exclude-standard", "exports"]
     assert subprocess.run(git, cwd=live.folder, check=True, capture_output=True, text=True).stdout == ""
+
+
+def test_a_sweep_whose_libraries_say_everything(live: Live, shared: tuple[str, ...]) -> None:
+    """The second job finds the libraries loaded and their loggers made, and switches them on again."""
+    everywhere(live)
+    done = told(live, *shared, CHATTY, "-m", "limit=1,3", f"path={live.folder}/lake-${{limit}}")
+    assert (done.status, done.leaks()) == (0, [])
+    logs = "".join(log.read_text(encoding="utf-8") for log in (live.folder / ".lakebox/sweeps").glob("*/*/lakebox.log"))
+    assert ".mp4?... HTTP/1.1" in logs and "[labelbox" not in logs
+
+
+def test_the_composed_configuration(live: Live, shared: tuple[str, ...]) -> None:
+    for task in ("sync", "plan", "upload"):
+        said = told(live, *shared, *UPLOAD, f"task={task}", "--cfg", "job", "--resolve")
+        assert (said.status, said.leaks()) == (0, [])
+        assert "LABELBOX_API_KEY" in said.said
+
+
+# ---------------------------------------------------------------- runs that go wrong
+
+
+def wrong_key(live: Live) -> None:
+    live.fake.key = WRONG
+
+
+def refused_by_rest(live: Live) -> None:
+    live.fake.key, live.fake.refuses = WRONG, "message"
+
+
+def faults(kind: Kind, **options: Any) -> Callable[[Live], None]:
+    return lambda live: (live.fake.faults.set(kind, **options), None)[1]
+
+
+MEDIA = {"path_contains": ".mp4"}
+WAYS_TO_FAIL: dict[str, Callable[[Live], None]] = {
+    "wrong key": wrong_key,
+    "wrong key, HTTP 401": refused_by_rest,
+    "API failing": faults("error500", host="api"),
+    "API busy": faults("busy", host="api"),
+    "API hangs up": faults("dropped", host="api"),
+    "export gone": faults("missing", path_contains="/exports/"),
+    "export refused": faults("expired", path_contains="/exports/"),
+    "media failing": faults("error500", **MEDIA),
+    "media missing": faults("missing", **MEDIA),
+    "media refused": faults("expired", **MEDIA),
+    "media broken off": faults("truncated", **MEDIA),
+    "media hang up": faults("dropped", **MEDIA),
+    "masks missing": faults("missing", path_contains="/mask"),
+}
+
+
+@pytest.mark.parametrize("way", WAYS_TO_FAIL)
+def test_runs_that_fail(live: Live, shared: tuple[str, ...], way: str) -> None:
+    key = live.fake.key
+    everywhere(live)
+    WAYS_TO_FAIL[way](live)
+    done = told(live, *shared, "hydra.verbose=true", "fetch.attempts=2", "source.patience=0.2")
+    assert done.status == 1
+    assert done.leaks(key) == []
+    assert "failed" in done.said or "project project1" in done.said
