@@ -145,18 +145,18 @@ def wrong_key(live: Live) -> None:
     live.fake.key = WRONG
 
 
-def refused_by_rest(live: Live) -> None:
+def refused_by_status(live: Live) -> None:
     live.fake.key, live.fake.refuses = WRONG, "message"
 
 
-def faults(kind: Kind, **options: Any) -> Callable[[Live], None]:
-    return lambda live: (live.fake.faults.set(kind, **options), None)[1]
+def faults(kind: Kind, **options: Any) -> Callable[[Live], object]:
+    return lambda live: live.fake.faults.set(kind, **options)
 
 
 MEDIA = {"path_contains": ".mp4"}
-WAYS_TO_FAIL: dict[str, Callable[[Live], None]] = {
+WAYS_TO_FAIL: dict[str, Callable[[Live], object]] = {
     "wrong key": wrong_key,
-    "wrong key, HTTP 401": refused_by_rest,
+    "wrong key, HTTP 401": refused_by_status,
     "API failing": faults("error500", host="api"),
     "API busy": faults("busy", host="api"),
     "API hangs up": faults("dropped", host="api"),

@@ -24,7 +24,9 @@ from lakebox.errors import FetchError
 
 logging.getLogger("urllib3").setLevel(logging.ERROR)  # its lines hold addresses with their signatures
 
-BUSY = (429, 500, 502, 503, 504)
+FAILING = (500, 502, 503, 504)
+BUSY = (429, *FAILING)
+KEEPS_FAILING = "each time the answer is"
 REFUSED = (401, 403)
 _EVERYBODYS = {"Accept", "Accept-Encoding", "If-Range", "Range", "User-Agent"}
 _PART = 1 << 18
@@ -63,8 +65,14 @@ class Patient(HTTPAdapter):
         return tries(self._whole, request, *args, **kwargs)
 
     def _whole(self, request: Any, *args: Any, **kwargs: Any) -> Any:
-        """The answer with its body, which the library would read where nobody tries again."""
+        """The answer with its body, which the library would read where nobody tries again.
+
+        A service that fails each time is a ConnectionError: on its answer the SDK would begin all of this again.
+        """
         answer = super().send(request, *args, **kwargs)
+        if answer.status_code in FAILING:
+            answer.close()
+            raise requests.ConnectionError(f"{KEEPS_FAILING} {answer.status_code}")
         if not kwargs.get("stream"):
             answer.content  # noqa: B018 - kept by the answer
         return answer
@@ -74,9 +82,10 @@ class Patient(HTTPAdapter):
             answer = self._careful.send(request, *args, **kwargs)
         except requests.Timeout as error:
             raise requests.ConnectionError("no answer to a request that creates something") from error
-        if answer.status_code in _LOST:
+        if answer.status_code in FAILING:
             answer.close()
-            raise requests.ConnectionError(f"answer {answer.status_code} to a request that creates something")
+            lost = f"answer {answer.status_code} to a request that creates something"
+            raise requests.ConnectionError(lost if answer.status_code in _LOST else f"{KEEPS_FAILING} 503")
         return answer
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PrivateAttr, SecretStr
 
-from lakebox.adapters.http import Patient
+from lakebox.adapters.http import KEEPS_FAILING, Patient
 from lakebox.errors import ConfigError, SourceError
 
 if TYPE_CHECKING:
@@ -113,6 +113,8 @@ class Account(BaseModel):
                 return "no such thing, or the API key may not see it; check the id and whose key it is"
             case lbx.ApiLimitError():
                 return f"Labelbox is still busy after {self.patience:g} s (rate limit); try again later"
+            case lbx.NetworkError() if KEEPS_FAILING in said:
+                return f"Labelbox keeps failing ({said}); try again later"
             case lbx.NetworkError() | lbx.TimeoutError():
                 return f"{self.endpoint} cannot be reached, or its answer was lost; check the network and the endpoint"
             case lbx.InternalServerError():
