@@ -6,14 +6,14 @@ import stat
 import subprocess
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import pytest
 from support.fake_labelbox import FakeLabelbox
 from support.fake_labelbox.faults import Kind
 from support.fake_labelbox.server import Host, Response
 from support.leaks import told
-from support.live import ONTOLOGY, Live, add_video, clip_name, shown, video_project
+from support.live import ONTOLOGY, Live, add_video, clip, clip_name, shown, video_project
 
 from lakebox.errors import SourceError
 
@@ -180,3 +180,70 @@ def test_runs_that_fail(live: Live, shared: tuple[str, ...], way: str) -> None:
     assert done.status == 1
     assert done.leaks(key) == []
     assert "failed" in done.said or "project project1" in done.said
+
+
+# --------------------------------------------------------------------------- uploads
+
+
+@pytest.fixture
+def listed(live: Live) -> tuple[str, ...]:
+    """Settings of an upload of signed addresses, which the user listed in a file."""
+    urls = [live.fake.put(f"/public/{clip_name(n)}", clip(live.folder / "given", n, 2)) for n in range(3)]
+    signed = [f"{url}?sv=1&sig=UPLOADED-{n}-SIGNATURE" for n, url in enumerate(urls)]
+    (live.folder / "given/list.txt").write_text("\n".join(signed), encoding="utf-8")
+    return ("task=upload", "task.media=given/list.txt", "task.dataset=lanes", "task.project=lanes")
+
+
+def refused_row(live: Live) -> None:
+    """Labelbox says why, and quotes the address."""
+    address = f"{live.fake.bucket.url}/public/{quote(clip_name(1))}"
+    live.fake.refused_keys = {address: f"no video at {address}?sv=1&sig=UPLOADED-1-SIGNATURE"}
+
+
+UPLOADS: dict[str, tuple[Callable[[Live], object], int]] = {
+    "all well": (lambda live: None, 0),
+    "wrong key": (wrong_key, 1),
+    "API failing": (faults("error500", host="api"), 1),
+    "one refused": (refused_row, 1),
+    "lost on the way": (faults("error500", operation="UpsertDataRows"), 1),
+}
+
+
+@pytest.mark.parametrize("way", UPLOADS)
+def test_uploads(live: Live, listed: tuple[str, ...], way: str) -> None:
+    key = live.fake.key
+    spoil, status = UPLOADS[way]
+    assert (planned := told(live, *listed, "task.dry_run=true")).leaks(key) == []
+    assert "3 data rows to upload" in planned.said
+    spoil(live)
+    done = told(live, *listed, "hydra.verbose=true", "source.patience=0.2")
+    assert (done.status, done.leaks(key, "UPLOADED-", "sig=")) == (status, [])
+    assert status == 0 or clip_name(1) in done.said or "Labelbox" in done.said
+
+
+def test_what_an_export_says_of_a_data_row(live: Live, shared: tuple[str, ...]) -> None:
+    (*_, last) = everywhere(live)
+    live.fake.fail_export_rows({last: f"cannot read {live.fake.bucket.url}/sas/a.mp4?sv=1&sig=QUOTED-SIGNATURE for it"})
+    done = told(live, *shared)
+    assert (done.status, done.leaks("QUOTED-")) == (1, [])
+    assert "cannot read" in done.said
+
+
+# ------------------------------------------------------------------------- overrides
+
+
+@pytest.mark.parametrize("task", ["sync", "plan", "upload"])
+def test_the_key_as_an_override_is_refused_and_nothing_is_written(live: Live, task: str) -> None:
+    before = sorted(live.folder.rglob("*"))
+    key = live.fake.key
+    for override in (
+        f"+api_key={key}", f"+source.account.api_key_env={key}", f"source.api_key_env={key}", f"tag={key}",
+        f"++anything.at.all=[a,'{key}']", f"path=./lake/{key}", f"hydra.run.dir=runs/{key}",
+    ):  # fmt: skip
+        done = live.command(f"task={task}", override)
+        assert done.returncode == 2, override
+        assert "environment variable" in done.stderr
+        assert override.partition("=")[0].lstrip("+") in done.stderr
+        assert key not in done.stderr + done.stdout
+    assert sorted(live.folder.rglob("*")) == before
+    assert live.fake.seen == []

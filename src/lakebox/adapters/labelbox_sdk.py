@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PrivateAttr, SecretStr
 
 from lakebox.adapters.http import KEEPS_FAILING, Patient
+from lakebox.core.urls import hushed
 from lakebox.errors import ConfigError, SourceError
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class Account(BaseModel):
     def _explained(self, error: Exception) -> str:
         from lbox import exceptions as lbx
 
-        text = str(getattr(error, "message", "") or error).strip().splitlines()
+        text = hushed(str(getattr(error, "message", "") or error)).strip().splitlines()
         said = text[0][:300] if text else type(error).__name__
         refused = "401" in said or isinstance(error, lbx.AuthenticationError)
         match error:
