@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 import pytest
@@ -70,27 +70,37 @@ def test_is_an_executor(executor: Executor) -> None:
     assert isinstance(executor, Executor)
 
 
-# --- map -------------------------------------------------------------------------------------------------------------
+# --- map and prefetch ------------------------------------------------------------------------------------------------
 
 
-def test_map_keeps_the_order(executor: Executor) -> None:
-    assert list(executor.map(uneven, ITEMS)) == [item * 10 for item in ITEMS]
+InOrder = Callable[[Callable[[int], int], Iterable[int]], Iterator[int]]
 
 
-def test_map_of_nothing(executor: Executor) -> None:
-    assert list(executor.map(uneven, [])) == []
+@pytest.fixture(params=["map", "prefetch"])
+def in_order(executor: Executor, request: pytest.FixtureRequest) -> InOrder:
+    """What hands out one result per item: for what computes, and for what waits."""
+    found: InOrder = getattr(executor, request.param)
+    return found
 
 
-def test_map_is_lazy_and_bounded(executor: Executor) -> None:
+def test_in_order_keeps_the_order(in_order: InOrder) -> None:
+    assert list(in_order(uneven, ITEMS)) == [item * 10 for item in ITEMS]
+
+
+def test_in_order_of_nothing(in_order: InOrder) -> None:
+    assert list(in_order(uneven, [])) == []
+
+
+def test_in_order_is_lazy_and_bounded(in_order: InOrder) -> None:
     items = Counted(list(range(1000)))
-    results = executor.map(lambda item: item, items)
+    results = in_order(lambda item: item, items)
     assert items.taken == 0
     assert list(islice(results, 3)) == [0, 1, 2]
-    assert items.taken <= 3 + 4 * 8
+    assert items.taken <= 3 + 32
     results.close() if hasattr(results, "close") else None
 
 
-def test_map_raises_at_the_items_place(executor: Executor) -> None:
+def test_in_order_raises_at_the_items_place(in_order: InOrder) -> None:
     def work(item: int) -> int:
         if item == 5:
             raise MediaError("five")
@@ -98,18 +108,18 @@ def test_map_raises_at_the_items_place(executor: Executor) -> None:
 
     found = []
     with pytest.raises(MediaError, match="five"):
-        for result in executor.map(work, ITEMS):
+        for result in in_order(work, ITEMS):
             found.append(result)
     assert found == [0, 1, 2, 3, 4]
 
 
-def test_map_passes_on_what_its_items_raise(executor: Executor) -> None:
+def test_in_order_passes_on_what_its_items_raise(in_order: InOrder) -> None:
     def items() -> Iterator[int]:
         yield 1
         raise MediaError("decoding broke")
 
     with pytest.raises(MediaError, match="decoding broke"):
-        list(executor.map(uneven, items()))
+        list(in_order(uneven, items()))
 
 
 # --- stream ----------------------------------------------------------------------------------------------------------
@@ -225,12 +235,31 @@ def test_threads_overlap() -> None:
     assert sorted(waited) == [[0], [1]]
 
 
+def test_many_more_are_prefetched_at_a_time_than_there_are_workers() -> None:
+    together = threading.Barrier(24, timeout=5)
+    assert sorted(Threads(workers=1, fetches=24).prefetch(lambda _: together.wait(), range(24))) == list(range(24))
+
+
+def test_prefetch_ahead_of_stream_keeps_the_order(executor: Executor) -> None:
+    """As images are done: fetched many at a time, encoded a few at a time."""
+    streamed = executor.stream(lambda item: iter([item]), executor.prefetch(uneven, ITEMS))
+    assert [list(results) for _, results in streamed] == [[item * 10] for item in ITEMS]
+
+
+def test_ending_early_ends_prefetching(executor: Executor) -> None:
+    items = Counted(list(range(1000)))
+    streamed = executor.stream(lambda item: iter([item]), executor.prefetch(uneven, items))
+    assert [list(results) for _, results in islice(streamed, 3)] == [[0], [10], [20]]
+    del streamed
+    assert items.taken < 100
+
+
 def test_serial_has_no_threads() -> None:
     threads = {thread for _, r in Serial().stream(lambda _: iter([threading.get_ident()]), ITEMS) for thread in r}
     assert threads == {threading.get_ident()}
 
 
-@pytest.mark.parametrize("wrong", [{"workers": 0}, {"ahead": 0}, {"workres": 2}])
+@pytest.mark.parametrize("wrong", [{"workers": 0}, {"ahead": 0}, {"fetches": 0}, {"workres": 2}])
 def test_nonsense_is_refused_when_built(wrong: dict[str, int]) -> None:
-    with pytest.raises(ValueError, match=r"workers|ahead|workres"):
+    with pytest.raises(ValueError, match=r"workers|ahead|fetches|workres"):
         Threads.model_validate(wrong)

@@ -199,6 +199,18 @@ def test_local_copies_keep_their_suffix_and_are_gone_afterwards(web: Web) -> Non
     assert not path.exists()
 
 
+def test_small_files_are_held_in_memory(web: Web) -> None:
+    web.answers["/a.png"] = [OK]  # one answer: it is asked for once
+    file = fetcher().small(web.url("/a.png" + SECRET))
+    assert (file.name, file.read()) == ("a.png", BODY)
+    with file.opened() as stream:
+        assert not isinstance(stream, str) and stream.read() == BODY
+    copy = file.local()
+    assert (copy.read_bytes(), copy.suffix) == (BODY, ".png")
+    del file
+    assert not copy.exists()
+
+
 def test_a_local_copy_is_gone_also_after_an_error(web: Web) -> None:
     web.answers["/a.bin"] = [OK]
     with pytest.raises(ZeroDivisionError), copied(fetcher(), web.url("/a.bin")) as path:

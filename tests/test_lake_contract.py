@@ -21,7 +21,7 @@ from support.memory_lake import Place
 from lakebox.adapters.deep_lake import LocalStorage, MemoryStorage
 from lakebox.core.columns import Class, Column
 from lakebox.core.facts import ID, STATE, state_cell
-from lakebox.core.ports import Lake, Storage
+from lakebox.core.lake_port import Lake, Storage
 from lakebox.errors import ConfigError, LakeError
 
 

@@ -28,6 +28,7 @@ from botocore.credentials import Credentials
 from google.auth.crypt import RSAVerifier
 from pydantic import ValidationError
 from support.clouds import (
+    AZURE_ACCOUNT,
     AZURE_KEY,
     account_token,
     azure_server,
@@ -40,11 +41,12 @@ from support.clouds import (
 )
 
 from lakebox import load_config
-from lakebox.adapters.object_store import S3, Azure, Gcs
+from lakebox.adapters.object_store import S3, Azure, Gcs, azure_blobs
 from lakebox.adapters.presign import AzureSas, Plain
 from lakebox.core.buckets import azure_object, gcs_object, s3_object
 from lakebox.core.ports import Presigner
 from lakebox.errors import FetchError
+from lakebox.integrations import load_blob_file_paths_from_azure
 
 ID, SECRET = "AKIDEXAMPLE", "aws-SECRET/key+1"
 AWKWARD = [
@@ -377,6 +379,32 @@ def test_azurite_accepts_signatures_of_blobs(blobs: str, azure: None) -> None:
     assert status(signed.replace("/clips/", "/other/")) == 403
     assert status(signed.replace("clip.mp4", quote(AWKWARD[1]))) == 403
     assert status(signed.replace("sp=r", "sp=rw")) == 403
+
+
+def test_azurite_lists_what_begins_with_a_text(blobs: str) -> None:
+    listed = partial(azure_blobs, AZURE_ACCOUNT, "clips", sas_token=account_token(), endpoint=blobs)
+    assert list(listed("")) == sorted(AWKWARD)
+    for beginning in ("clip", "a/b", "a/", "nothing like it"):
+        assert list(listed(beginning)) == sorted(name for name in AWKWARD if name.startswith(beginning)), beginning
+
+
+@pytest.mark.parametrize("sign_urls", [True, False])
+def test_upstreams_listing(blobs: str, monkeypatch: pytest.MonkeyPatch, sign_urls: bool) -> None:
+    monkeypatch.setenv("AZURE_STORAGE_ENDPOINT", blobs)
+    token = account_token()
+    found = load_blob_file_paths_from_azure(
+        AZURE_ACCOUNT, "clips", "a", f"?{token}", predicate=lambda name: name.endswith("1.mp4"), sign_urls=sign_urls
+    )
+    address = f"{blobs}/clips/a/b/clip%201.mp4"
+    assert found == [f"{address}?{token}" if sign_urls else address]
+    assert status(f"{address}?{token}") == 200
+
+
+def test_a_container_that_cannot_be_listed(blobs: str) -> None:
+    token = container_token("other")
+    with pytest.raises(FetchError, match="container clips of devstoreaccount1: cannot be listed") as caught:
+        list(azure_blobs(AZURE_ACCOUNT, "clips", "", token, endpoint=blobs))
+    assert "sig=" not in str(caught.value)
 
 
 def test_azurite_gives_the_snapshot_that_was_named(blobs: str, azure: None) -> None:

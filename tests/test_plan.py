@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from lakebox.core.columns import Class, Column
 from lakebox.core.facts import read_state, state_cell
+from lakebox.core.lake_port import Stored, StoredAsset
 from lakebox.core.model import Asset, Facts, Media
 from lakebox.core.plan import Plan, column_changes, copies, make_plan, with_columns
-from lakebox.core.ports import Stored, StoredAsset
 
 Stamps = dict[str, tuple[str, str]]
 """Data row id -> media stamp, labels stamp."""

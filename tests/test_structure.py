@@ -35,7 +35,7 @@ VENDORS_OF_CORE = {"numpy", "pydantic"}
 EVERYWHERE = {"numpy", "pydantic"}
 VENDORS = {
     "av": {"lakebox.adapters.video"},
-    "deeplake": {"lakebox.adapters.deep_lake"},
+    "deeplake": {"lakebox.adapters.deep_lake", "lakebox.adapters.deep_lake_handles"},  # ours, and those of scripts
     "PIL": {"lakebox.adapters.image", "lakebox.adapters.drawing"},  # decoding, and drawing in an extra
     "simplejpeg": {"lakebox.adapters.pixels"},
     "requests": {"lakebox.adapters.http"},

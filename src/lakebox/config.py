@@ -83,14 +83,14 @@ def build(cfg: DictConfig, handed: Mapping[str, Any]) -> Callable[[], Any]:
 
     Args:
         cfg: a composed configuration.
-        handed: what is not configured: the runner's tools.
+        handed: what is not configured: the runner's tools, and groups or root keys that somebody made by hand.
 
     Raises:
         ConfigError: with one line per mistake: key, what was found, what is allowed, and the file.
     """
     problems = _root_problems(cfg)
     parts: dict[str, Any] = dict(handed)
-    for key in (*ROOT_KEYS, *GROUPS[1:]):
+    for key in (key for key in (*ROOT_KEYS, *GROUPS[1:]) if key not in handed):
         try:
             if key in GROUPS:
                 parts[key] = instantiate(cfg[key], _convert_="all")

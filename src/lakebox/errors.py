@@ -4,6 +4,7 @@ LakeboxError
 ├── ConfigError      the configuration is wrong; nothing was touched (exit 2)
 ├── SourceError      the export or its ontology cannot be read at all
 ├── LakeError        the dataset cannot be opened, read or written
+├── DataRowsError    data rows failed, and a script asked for an exception then
 └── AssetError       one data row cannot be imported; the others go on
     ├── RowError     its JSON is not what Labelbox writes       (stage "parse")
     ├── FetchError   a file of it cannot be had                  (stage "fetch")
@@ -27,6 +28,10 @@ class SourceError(LakeboxError):
 
 class LakeError(LakeboxError):
     """The dataset cannot be opened, read or written."""
+
+
+class DataRowsError(LakeboxError):
+    """Data rows failed in a run for a script that asked for an exception then; what could be done is done."""
 
 
 class Stopped(LakeboxError):

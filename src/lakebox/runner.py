@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -31,12 +31,13 @@ class Silent:
         """Nothing."""
 
 
-def run(cfg: DictConfig, progress: Progress | None = None) -> Report:
+def run(cfg: DictConfig, progress: Progress | None = None, given: Mapping[str, object] | None = None) -> Report:
     """Run a composed configuration.
 
     Args:
         cfg: from `load_config`, or from `hydra.main` of your own application.
         progress: shows how far the run is; None: nobody looks.
+        given: config group or root key -> an object made by hand, used in place of the configured one.
 
     Raises:
         ConfigError: the configuration is wrong; nothing was touched.
@@ -50,6 +51,7 @@ def run(cfg: DictConfig, progress: Progress | None = None) -> Report:
         "progress": progress or Silent(),
         "draw": _draw,
         "read_document": read_document,
+        **(given or {}),
     }
     task = build(cfg, handed)
     target = Path(cfg.report) if cfg.report else None

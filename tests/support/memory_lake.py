@@ -14,8 +14,8 @@ from PIL import Image
 
 from lakebox.core.columns import Cells, Column
 from lakebox.core.facts import ID, INDEX, STATE, read_state
+from lakebox.core.lake_port import Stored, StoredAsset
 from lakebox.core.plan import copies
-from lakebox.core.ports import Stored, StoredAsset
 from lakebox.errors import ConfigError, LakeError
 
 

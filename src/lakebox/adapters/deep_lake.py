@@ -19,14 +19,14 @@ from pydantic import BaseModel, ConfigDict
 from lakebox.adapters.deep_lake_cells import empty, exact, filler, runs
 from lakebox.core.columns import Cells, Column
 from lakebox.core.facts import ID, INDEX, STATE, read_state
+from lakebox.core.lake_port import Stored, StoredAsset
 from lakebox.core.plan import copies
-from lakebox.core.ports import Stored, StoredAsset
 from lakebox.errors import ConfigError, LakeError
 
 _DESCRIPTION = "lakebox"  # key in a column's metadata (versioned with the data, unlike the dataset's)
 _LABELBOX = "labelbox_meta"
 _PROJECT = "lakebox_project"
-_LOG = "_deeplake_log"
+LOG = "_deeplake_log"
 
 _VENDOR_ERRORS: tuple[type[Exception], ...] = (
     *(e for e in vars(deeplake).values() if isinstance(e, type) and issubclass(e, Exception)),
@@ -48,10 +48,10 @@ class LocalStorage(BaseModel):
             ConfigError: the path is not a folder's.
             LakeError: something else is in the folder, or it cannot be opened.
         """
-        folder = _folder(path)
+        folder = local_folder(path)
         if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
             return None
-        if not (folder / _LOG).is_dir():
+        if not (folder / LOG).is_dir():
             what = "files that are no Deep Lake dataset" if folder.is_dir() else "a file"
             raise LakeError(f"path {path}: holds {what}; nothing was touched, choose another path")
         return _open(str(folder), path)
@@ -62,7 +62,7 @@ class LocalStorage(BaseModel):
         Raises:
             LakeError: the folder cannot be written.
         """
-        folder = _folder(path)
+        folder = local_folder(path)
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -77,12 +77,12 @@ class MemoryStorage(BaseModel):
 
     def find(self, path: str) -> DeepLake | None:
         """Open the dataset of that name, if this process has made one."""
-        address = _in_memory(path)
+        address = memory_address(path)
         return _open(address, path) if deeplake.exists(address) else None
 
     def create(self, path: str) -> DeepLake:
         """Create a dataset."""
-        return _create(_in_memory(path), path)
+        return _create(memory_address(path), path)
 
 
 def _refuse_version(path: str) -> None:
@@ -91,7 +91,12 @@ def _refuse_version(path: str) -> None:
         raise ConfigError(f"path: {path!r} holds an '@'; Deep Lake would read a version there, choose another path")
 
 
-def _folder(path: str) -> Path:
+def local_folder(path: str) -> Path:
+    """The folder that a path means.
+
+    Raises:
+        ConfigError: it means none.
+    """
     if "://" in path and not path.startswith("file://"):
         raise ConfigError(
             f"path: {path!r} is no folder, but storage=local keeps datasets in folders; change one of them"
@@ -101,13 +106,15 @@ def _folder(path: str) -> Path:
     return folder
 
 
-def _in_memory(path: str) -> str:
+def memory_address(path: str) -> str:
+    """Deep Lake's address of a dataset in memory."""
     _refuse_version(path)
     return "mem://" + path.removeprefix("mem://")
 
 
 @contextmanager
-def _translated(doing: str) -> Iterator[None]:
+def translated(doing: str) -> Iterator[None]:
+    """Deep Lake's errors within, as LakeError with what was being done."""
     try:
         yield
     except _VENDOR_ERRORS as error:
@@ -115,12 +122,12 @@ def _translated(doing: str) -> Iterator[None]:
 
 
 def _create(address: str, path: str) -> DeepLake:
-    with _translated(f"path {path}: the dataset cannot be created; check that the place can be written"):
+    with translated(f"path {path}: the dataset cannot be created; check that the place can be written"):
         return DeepLake(deeplake.create(address), path)
 
 
 def _open(address: str, path: str) -> DeepLake:
-    with _translated(f"path {path}: the dataset cannot be opened"):
+    with translated(f"path {path}: the dataset cannot be opened"):
         dataset = deeplake.open(address)
     lake = DeepLake(dataset, path)
     lake.refuse_others()
@@ -148,6 +155,11 @@ class DeepLake:
         self._path = path
         self._waiting = _Waiting()
         weakref.finalize(self, _discard, dataset, self._waiting)
+
+    @property
+    def handle(self) -> Any:
+        """The `deeplake.Dataset` itself."""
+        return self._dataset
 
     def refuse_others(self) -> None:
         """Never write into a dataset that somebody else made.
@@ -206,7 +218,7 @@ class DeepLake:
         """Remove columns, add missing ones, bring class names up to date. Whether anything changed."""
         changed = bool(remove)
         self._waiting.changes |= changed
-        with _translated(f"path {self._path}: changing columns"):
+        with translated(f"path {self._path}: changing columns"):
             for name in remove:
                 self._dataset.remove_column(name)
             present = {column.name for column in self._dataset.schema.columns}
@@ -226,17 +238,18 @@ class DeepLake:
             metadata["class_names"] = [item.name for item in column.classes]
         return True
 
-    def append(self, cells: Cells) -> None:
-        """Add rows of all lakebox columns; columns of other owners get an empty value."""
+    def append(self, cells: Cells, foreign: Cells | None = None) -> None:
+        """Add rows of all lakebox columns; those of other owners get what `foreign` has for them, or an empty value."""
         types_ = {column.name: column for column in self._described()}
         batch = {name: exact(types_[name], values) for name, values in cells.items()}
         rows = len(next(iter(batch.values())))
         for column in self._dataset.schema.columns:
             if column.name not in batch:
-                own = types_.get(column.name)
-                batch[column.name] = empty(own, rows) if own else filler(str(column.dtype), rows)
+                own, given = types_.get(column.name), (foreign or {}).get(column.name)
+                kind = str(column.dtype)
+                batch[column.name] = empty(own, rows) if own else filler(kind, rows) if given is None else given
         self._waiting.changes = True
-        with _translated(f"path {self._path}: appending {rows} rows"):
+        with translated(f"path {self._path}: appending {rows} rows"):
             self._dataset.append(batch)
 
     def _described(self) -> Iterator[Column]:
@@ -248,7 +261,7 @@ class DeepLake:
         """Overwrite cells, by contiguous slices: setting them one by one costs a hundred times as much."""
         types_ = {column.name: column for column in self._described()}
         self._waiting.changes = True
-        with _translated(f"path {self._path}: updating {len(rows)} rows"):
+        with translated(f"path {self._path}: updating {len(rows)} rows"):
             for name, values in cells.items():
                 for start, stop in runs(rows):
                     first, last = int(rows[start]), int(rows[stop - 1])
@@ -256,7 +269,7 @@ class DeepLake:
 
     def read(self, column: str, rows: NDArray[np.int64]) -> list[Any]:
         """Cells of some rows; empty text reads as ""."""
-        with _translated(f"path {self._path}: reading {column}"):
+        with translated(f"path {self._path}: reading {column}"):
             found: list[Any] = []
             for start, stop in runs(rows):
                 found += list(self._dataset[column][int(rows[start]) : int(rows[stop - 1]) + 1])
@@ -267,7 +280,7 @@ class DeepLake:
     def delete(self, rows: NDArray[np.int64]) -> None:
         """Remove rows, the last one first so that the numbers of the others hold."""
         self._waiting.changes = True
-        with _translated(f"path {self._path}: removing {len(rows)} rows"):
+        with translated(f"path {self._path}: removing {len(rows)} rows"):
             for row in sorted(rows.tolist(), reverse=True):
                 self._dataset.delete(row)
 
@@ -278,7 +291,7 @@ class DeepLake:
             LakeError: it failed. The handle is of no use then (the next commit would hang): open the dataset again.
         """
         self._waiting.changes = False  # also after a failure: rolling back a handle whose commit failed hangs
-        with _translated(f"path {self._path}: the commit failed; what earlier commits wrote is safe, run again"):
+        with translated(f"path {self._path}: the commit failed; what earlier commits wrote is safe, run again"):
             self._dataset.commit(message)
 
     def tag(self, name: str) -> None:
@@ -287,7 +300,7 @@ class DeepLake:
         Raises:
             LakeError: there is such a tag already.
         """
-        with _translated(f"path {self._path}: tag {name!r}"):
+        with translated(f"path {self._path}: tag {name!r}"):
             self._dataset.tag(name)
 
     def tags(self) -> dict[str, str]:

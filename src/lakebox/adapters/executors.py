@@ -27,6 +27,10 @@ class Serial(BaseModel):
         """The builtin `map`."""
         return map(work, items)
 
+    def prefetch(self, fetch: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+        """The builtin `map`."""
+        return map(fetch, items)
+
     def stream(self, work: Callable[[T], Iterator[R]], items: Iterable[T]) -> Iterator[tuple[T, Iterator[R]]]:
         """Each item with its generator, not started yet."""
         return ((item, work(item)) for item in items)
@@ -38,7 +42,8 @@ class Threads(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     workers: PositiveInt | None = Field(default=None, description="None: one per core")
-    ahead: PositiveInt = Field(default=2, description="Finished batches that may wait per asset")
+    ahead: PositiveInt = Field(default=2, description="Finished blocks of rows that may wait per data row")
+    fetches: PositiveInt = Field(default=32, description="Images whose files are fetched at a time")
 
     @property
     def _count(self) -> int:
@@ -46,18 +51,11 @@ class Threads(BaseModel):
 
     def map(self, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
         """In order; at most 4 x workers items are under way."""
-        with ThreadPoolExecutor(self._count, "lakebox-map") as pool:
-            waiting: deque[Future[R]] = deque()
-            try:
-                for item in items:
-                    waiting.append(pool.submit(work, item))
-                    if len(waiting) >= 4 * self._count:
-                        yield waiting.popleft().result()
-                while waiting:
-                    yield waiting.popleft().result()
-            finally:
-                for future in waiting:
-                    future.cancel()
+        return _mapped(work, items, self._count, 4 * self._count)
+
+    def prefetch(self, fetch: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+        """In order; at most `fetches` items are fetched or being fetched."""
+        return _mapped(fetch, items, self.fetches, self.fetches)
 
     def stream(self, work: Callable[[T], Iterator[R]], items: Iterable[T]) -> Iterator[tuple[T, Iterator[R]]]:
         """In order; `workers` generators run at a time, each at most `ahead` results before its reader."""
@@ -75,6 +73,21 @@ class Threads(BaseModel):
             finally:
                 for _, channel in waiting:
                     channel.close()
+
+
+def _mapped(work: Callable[[T], R], items: Iterable[T], threads: int, most: int) -> Iterator[R]:
+    with ThreadPoolExecutor(threads, "lakebox-map") as pool:
+        waiting: deque[Future[R]] = deque()
+        try:
+            for item in items:
+                waiting.append(pool.submit(work, item))
+                if len(waiting) >= most:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
 
 
 def _opened(item: T, channel: _Channel[R]) -> Iterator[tuple[T, Iterator[R]]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 import tempfile
+import weakref
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
@@ -87,6 +88,38 @@ class Files:
             else:
                 yield RemoteFile(self._web, url, stack)
 
+    def small(self, url: str) -> File:
+        """A media file that fits into memory, fetched now; one of this machine is read when it is used.
+
+        Raises:
+            FetchError: it is missing, refused, or broke off every time.
+        """
+        with self.media(url) as file:
+            return file if self._local(url) is not None else HeldFile(file.name, file.read())
+
+
+class HeldFile:
+    """A file in memory."""
+
+    def __init__(self, name: str, data: bytes) -> None:
+        self.name = name
+        self._data = data
+        self._stack = ExitStack()
+        weakref.finalize(self, self._stack.close)
+
+    @contextmanager
+    def opened(self) -> Iterator[str | BinaryIO]:
+        """Its bytes as a stream."""
+        yield io.BytesIO(self._data)
+
+    def read(self) -> bytes:
+        """Its bytes."""
+        return self._data
+
+    def local(self) -> Path:
+        """A temporary copy, which lasts as long as this object."""
+        return _temporary(io.BytesIO(self._data), self.name, self._stack)
+
 
 class LocalFile:
     """A file of this machine."""
@@ -145,13 +178,18 @@ class RemoteFile:
         return self._copy
 
     def _kept(self, body: Body) -> Path:
-        suffix = PurePosixPath(self.name).suffix
-        temporary = tempfile.NamedTemporaryFile(prefix="lakebox-", suffix=suffix)  # noqa: SIM115 - the stack closes it
-        file = self._stack.enter_context(temporary)
-        shutil.copyfileobj(io.BufferedReader(body, BUFFER), file, BUFFER)
-        file.flush()
-        self._copy = Path(file.name)
+        self._copy = _temporary(io.BufferedReader(body, BUFFER), self.name, self._stack)
         return self._copy
+
+
+def _temporary(content: BinaryIO, name: str, stack: ExitStack) -> Path:
+    """A copy of some content that goes when the stack is closed."""
+    suffix = PurePosixPath(name).suffix
+    temporary = tempfile.NamedTemporaryFile(prefix="lakebox-", suffix=suffix)  # noqa: SIM115 - the stack closes it
+    file = stack.enter_context(temporary)
+    shutil.copyfileobj(content, file, BUFFER)
+    file.flush()
+    return Path(file.name)
 
 
 def name_of(url: str) -> str:

@@ -37,11 +37,12 @@ _CREATING = (b"reate", b"upsertRootSchemaNode")
 class Patient(HTTPAdapter):
     """For the SDK's session: tries again when the service is busy or the connection drops, as long as it asks to
     (`Retry-After`) or with growing pauses. What creates something is not sent again after a drop or a broken answer: it
-    may have arrived. Both are a ConnectionError then, which the Labelbox SDK does not try again, either."""
+    may have arrived. Both are a ConnectionError then, which the Labelbox SDK does not try again, either. A server that
+    nobody can connect to is given up within seconds: more often the address is wrong than the network down."""
 
     def __init__(self, patience: float) -> None:
         again = Retry(
-            8, backoff_factor=0.25, backoff_max=patience / 4, backoff_jitter=0.25, status_forcelist=BUSY,
+            8, connect=4, backoff_factor=0.25, backoff_max=patience / 4, backoff_jitter=0.25, status_forcelist=BUSY,
             allowed_methods=None, raise_on_status=False, retry_after_max=int(patience),
         )  # fmt: skip
         self._careful = HTTPAdapter(pool_maxsize=32, max_retries=again.new(read=0, status_forcelist=(429, 503)))
@@ -55,8 +56,18 @@ class Patient(HTTPAdapter):
     def send(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         """As the base class, with the patience that suits the request."""
         start = request.body[:200] if isinstance(request.body, bytes) else b""
-        creates = b"mutation" in start and any(word in start for word in _CREATING)
-        return self._once(request, *args, **kwargs) if creates else super().send(request, *args, **kwargs)
+        if b"mutation" in start and any(word in start for word in _CREATING):
+            return self._once(request, *args, **kwargs)
+        cut_short = retry_if_exception_type(requests.exceptions.ChunkedEncodingError)
+        tries = Retrying(stop=stop_after_attempt(8), wait=_pause, retry=cut_short, reraise=True)
+        return tries(self._whole, request, *args, **kwargs)
+
+    def _whole(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        """The answer with its body, which the library would read where nobody tries again."""
+        answer = super().send(request, *args, **kwargs)
+        if not kwargs.get("stream"):
+            answer.content  # noqa: B018 - kept by the answer
+        return answer
 
     def _once(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         try:

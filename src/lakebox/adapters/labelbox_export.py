@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, ClassVar, Literal
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PrivateAttr, field_validator, model_validator
@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PrivateAttr, f
 from lakebox.adapters.export_cache import ExportCache
 from lakebox.adapters.export_file import ExportFile
 from lakebox.adapters.http import Web
-from lakebox.adapters.labelbox_sdk import Account
+from lakebox.adapters.labelbox_sdk import Account, normalized
 from lakebox.adapters.presign import Plain
 from lakebox.core.fingerprint import digest
 from lakebox.core.labels import same_status
@@ -105,6 +105,7 @@ class LabelboxProject(Account):
     timeout_minutes: PositiveFloat = Field(default=120.0, description="Longest time that an export may take")
     cache: Path = Field(default=Path(".lakebox/exports"), description="Exports of plans and unfinished runs")
     max_age_minutes: float = Field(default=120.0, ge=0, description="Oldest kept export that is used; 0: always anew")
+    parts: ClassVar[tuple[str, ...]] = NEEDED
     _file: list[ExportFile] = PrivateAttr(default_factory=list)
 
     def describe(self) -> str:
@@ -151,7 +152,7 @@ class LabelboxProject(Account):
         self._kept().drop()
 
     def _kept(self) -> ExportCache:
-        asked = [self.endpoint, self.project_id, self.filters.asked(), self.interpolation, NEEDED]
+        asked = [self.endpoint, self.project_id, self.filters.asked(), self.interpolation, self.parts]
         return ExportCache(self.cache, digest(asked), 60 * self.max_age_minutes)
 
     def _export(self) -> ExportFile:
@@ -170,6 +171,7 @@ class LabelboxProject(Account):
         """Export into a folder: data rows, errors, and the ontology, which is asked for last so that it has all."""
         doing = f"exporting project {self.project_id}"
         started = time.monotonic()
+        count = 0
         with (
             (folder / "export.ndjson").open("wb") as results,
             (folder / "errors.ndjson").open("wb") as errors,
@@ -181,17 +183,22 @@ class LabelboxProject(Account):
                 self._wait(task, doing)
                 lines = self._stream(client, task.uid, "RESULT", results)
                 failed = self._stream(client, task.uid, "ERRORS", errors)
-                log.info(
-                    "exported %d data rows and %d errors in %.1f s", lines, failed, time.monotonic() - started
-                )  # fmt: skip
+                log.info("exported %d data rows, %d errors in %.1f s", lines, failed, time.monotonic() - started)
+                count += lines + failed
+            if not count:
+                raise SourceError(f"{doing}: {self._nothing()}")
             ontology = project.ontology()
             if ontology is not None:
-                (folder / "ontology.json").write_bytes(orjson.dumps({"id": ontology.uid, **ontology.normalized}))
+                (folder / "ontology.json").write_bytes(orjson.dumps(normalized(ontology)))
+
+    def _nothing(self) -> str:
+        if asked := ", ".join(self.filters.asked()):
+            return f"no data row passes the filter ({asked}); check it, and that the project has data rows"
+        return "it has no data rows; add a batch to it (or lakebox task=upload) and run again"
 
     def _parameters(self) -> dict[str, bool]:
-        wanted = dict.fromkeys(NEEDED, True)
         unwanted = dict.fromkeys(("attachments", "metadata_fields", "embeddings"), False)
-        return {**wanted, **unwanted, "interpolated_frames": self.interpolation == "server"}
+        return {**unwanted, **dict.fromkeys(self.parts, True), "interpolated_frames": self.interpolation == "server"}
 
     def _wait(self, task: Any, doing: str) -> None:
         task.wait_till_done(60 * self.timeout_minutes)

@@ -11,9 +11,9 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PrivateAttr, SecretStr
 
 from lakebox.adapters.http import Patient
 from lakebox.errors import ConfigError, SourceError
@@ -42,6 +42,14 @@ class Account(BaseModel):
         default=120.0, description="Seconds that one request may wait for a busy service before it counts as failed"
     )
 
+    _key: SecretStr | None = PrivateAttr(default=None)
+
+    def with_key(self, key: str) -> Self:
+        """The same account with a key that a script holds, in memory only. For scripts; configurations have no key."""
+        own = self.model_copy()
+        own._key = SecretStr(key)
+        return own
+
     @cached_property
     def client(self) -> labelbox.Client:
         """The SDK's client, connected when first used.
@@ -51,7 +59,7 @@ class Account(BaseModel):
         """
         import labelbox
 
-        key = os.environ.get(self.api_key_env, "").strip()
+        key = self._key.get_secret_value() if self._key else os.environ.get(self.api_key_env, "").strip()
         if not key:
             raise ConfigError(
                 f"Labelbox needs an API key: set the environment variable {self.api_key_env}"
@@ -86,6 +94,10 @@ class Account(BaseModel):
             text = f"Labelbox answered in an unexpected way ({type(error).__name__})"
             raise SourceError(f"{doing}: {text}; try again, and check source.endpoint ({self.endpoint})") from error
 
+    @property
+    def _whose(self) -> str:
+        return "the API key that was given" if self._key else f"the API key in {self.api_key_env}"
+
     def _explained(self, error: Exception) -> str:
         from lbox import exceptions as lbx
 
@@ -94,9 +106,9 @@ class Account(BaseModel):
         refused = "401" in said or isinstance(error, lbx.AuthenticationError)
         match error:
             case _ if refused:
-                return f"Labelbox refused the API key in {self.api_key_env}; check it, and {self.endpoint}"
+                return f"Labelbox refused {self._whose}; check it, and {self.endpoint}"
             case lbx.AuthorizationError():
-                return f"the API key in {self.api_key_env} may not do this: {said}"
+                return f"{self._whose} may not do this: {said}"
             case lbx.ResourceNotFoundError():
                 return "no such thing, or the API key may not see it; check the id and whose key it is"
             case lbx.ApiLimitError():
@@ -137,3 +149,8 @@ def ontology_by_id(client: labelbox.Client, ontology_id: str) -> labelbox.Ontolo
         return client.get_ontology(ontology_id)
     except lbx.ResourceNotFoundError:
         return None
+
+
+def normalized(ontology: labelbox.Ontology) -> dict[str, Any]:
+    """Labelbox's normalized JSON of an ontology, with its id."""
+    return {"id": ontology.uid, **ontology.normalized}

@@ -59,12 +59,15 @@ def fetch_masks(
         FetchError: a file cannot be had.
         MaskError: a file is no mask, or has not the frame's size (height, width).
     """
-    if not addresses:
-        return MaskFiles({}, size)
+    one_each = {ref.url: ref for ref in refs}.values()
+    if len(addresses) <= 1:  # threads would cost more than they save
+        found = MaskFiles({url: files.read(address) for url, address in addresses.items()}, size)
+        for ref in one_each:
+            found.checked(ref)
+        return found
     pool = ThreadPoolExecutor(min(files.at_once, len(addresses)), "lakebox-mask")
     try:
         found = MaskFiles(dict(zip(addresses, pool.map(files.read, addresses.values()), strict=True)), size)
-        one_each = {ref.url: ref for ref in refs}.values()
         for _ in pool.map(found.checked, one_each):
             pass
     finally:

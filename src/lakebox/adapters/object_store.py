@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from functools import cached_property, lru_cache, partial
 from typing import Any, Literal
@@ -182,6 +182,24 @@ class Azure(BaseModel):
         return f"{found.url}{'&' if found.version else '?'}{query}"
 
 
+def azure_blobs(
+    account: str, container: str, beginning: str, sas_token: str, endpoint: str | None = None
+) -> Iterator[str]:
+    """Names of the blobs in a container that begin with a text, in order.
+
+    Raises:
+        ConfigError: obstore is not installed.
+        FetchError: the container cannot be listed.
+    """
+    folder = beginning.rpartition("/")[0]
+    options = {"account_name": account, "sas_key": sas_token, **({"endpoint": endpoint} if endpoint else {})}
+    try:
+        names = _Store("AzureStore", container, options).names(folder)
+    except _Refused as error:
+        raise FetchError(f"container {container} of {account}: cannot be listed: {error}") from None
+    yield from (name for name in sorted(names) if name.startswith(beginning))
+
+
 class _Refused(Exception):
     """Why an address cannot be signed."""
 
@@ -216,6 +234,7 @@ class _Store:
         wait = timedelta(seconds=4)
         self._errors = (BaseError, ValueError, TypeError, OSError)
         self._sign = obstore.sign
+        self._list = obstore.list
         self._make = partial(
             getattr(obstore.store, vendor), bucket, skip_signature=False, **options,
             client_options={"allow_http": http, "connect_timeout": timedelta(seconds=2), "timeout": wait},
@@ -241,6 +260,17 @@ class _Store:
         except self._errors as error:
             self._refusal, self._until = _harmless(str(error)), time.monotonic() + _REFUSAL_LASTS
             raise _Refused(self._refusal) from None
+
+    def names(self, folder: str) -> list[str]:
+        """Names of everything below a folder.
+
+        Raises:
+            _Refused: it cannot be listed.
+        """
+        try:
+            return [str(one["path"]) for some in self._list(self._opened, folder or None) for one in some]
+        except self._errors as error:
+            raise _Refused(_harmless(str(error))) from None
 
 
 def _store(vendor: Vendor, bucket: str, options: Mapping[str, str | bool]) -> _Store:

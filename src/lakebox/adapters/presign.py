@@ -9,10 +9,10 @@ import os
 import time
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
-from typing import Annotated
+from typing import Annotated, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, SecretStr
 
 from lakebox.core.addresses import Address, Endpoint, Variable, climbs, is_signed, read
 from lakebox.core.ports import Presigner, Request
@@ -46,6 +46,13 @@ class LabelboxKey(BaseModel):
         default=None, description="The source's GraphQL endpoint: its server gets the key"
     )
     rest_endpoint: Endpoint | None = Field(default=None, description="The source's REST endpoint, likewise")
+    _key: SecretStr | None = PrivateAttr(default=None)
+
+    def with_key(self, key: str) -> Self:
+        """The same with a key that a script holds, in memory only."""
+        own = self.model_copy()
+        own._key = SecretStr(key)
+        return own
 
     def request(self, url: str) -> Request:
         """The request; the key is read from the environment now and kept nowhere.
@@ -53,16 +60,17 @@ class LabelboxKey(BaseModel):
         Raises:
             FetchError: the address needs the key and there is none.
         """
-        if not self._trusted(url):
+        if not self.trusts(url):
             return Request(url)
-        key = os.environ.get(self.api_key_env)
+        key = self._key.get_secret_value() if self._key else os.environ.get(self.api_key_env, "").strip()
         if not key:
             raise FetchError(
                 f"{unsigned(url)}: needs Labelbox's API key; set the environment variable {self.api_key_env}"
             )
         return Request(url, {"Authorization": f"Bearer {key}"})
 
-    def _trusted(self, url: str) -> bool:
+    def trusts(self, url: str) -> bool:
+        """Whether the address is one that gets the key."""
         parts = read(url)
         if parts is None:
             return False

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from lakebox.core.columns import Column
 from lakebox.core.facts import read_state
+from lakebox.core.lake_port import Stored, StoredAsset
 from lakebox.core.model import Asset
-from lakebox.core.ports import Stored, StoredAsset
 
 Change = tuple[Asset, StoredAsset | None]
 

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, Literal, Protocol, TypeVar, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from lakebox.core.columns import Cells, Column
+from lakebox.core.columns import Column
 from lakebox.core.mapping import Mapping as OntologyMapping
 from lakebox.core.model import Failure, MaskRef, Media
 
@@ -128,6 +128,13 @@ class Files(Protocol):
             FetchError: it cannot be had.
         """
 
+    def small(self, url: str) -> File:
+        """A media file that fits into memory, fetched now.
+
+        Raises:
+            FetchError: it cannot be had whole.
+        """
+
 
 @runtime_checkable
 class Fetch(Protocol):
@@ -228,10 +235,13 @@ class MaskPolicy(Protocol):
 
 @runtime_checkable
 class Executor(Protocol):
-    """Runs work beside the one writer. Both calls are lazy, bounded and in order."""
+    """Runs work beside the one writer. All calls are lazy, bounded and in order."""
 
     def map(self, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
         """`work` of every item; a few are under way ahead of the one asked for."""
+
+    def prefetch(self, fetch: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+        """`fetch` of every item; it mostly waits, so that many more are under way than there are cores."""
 
     def stream(self, work: Callable[[T], Iterator[R]], items: Iterable[T]) -> Iterator[tuple[T, Iterator[R]]]:
         """Every item with the results of its generator, which runs ahead of the reader by a bounded number."""
@@ -243,103 +253,3 @@ class OnError(Protocol):
 
     def __call__(self, failure: Failure) -> None:
         """Return to go on with the next asset, raise to stop."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoredAsset:
-    """What a dataset holds of a data row. A copy that was not finished has `complete` False and counts for nothing."""
-
-    id: str
-    media_stamp: str
-    labels_stamp: str
-    rows: NDArray[np.int64]
-    """Row numbers, in frame order."""
-    index: int
-    """`video_idx` or `image_idx`."""
-    complete: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """The state of a dataset, read from the dataset itself."""
-
-    assets: tuple[StoredAsset, ...] = ()
-    columns: tuple[Column, ...] = ()
-    """Columns that lakebox wrote; others belong to somebody else and are never touched."""
-    foreign: tuple[str, ...] = ()
-    """Names of columns that lakebox did not write."""
-    media: str = ""
-    """`video`, `image`, or empty for a new dataset."""
-    project_id: str = ""
-
-
-class Lake(Protocol):
-    """An open dataset. One writer; nothing is visible to others before `commit`."""
-
-    def stored(self) -> Stored:
-        """Read what is there."""
-
-    def describe(self, facts: Mapping[str, Any]) -> None:
-        """Keep `labelbox_meta`: project_id, type, project_name, sources."""
-
-    def arrange(self, columns: Sequence[Column], remove: Sequence[str]) -> bool:
-        """Remove columns, add missing ones, bring class names up to date. Returns whether anything changed."""
-
-    def append(self, cells: Cells) -> None:
-        """Add rows; `cells` names every lakebox column."""
-
-    def update(self, rows: NDArray[np.int64], cells: Cells) -> None:
-        """Overwrite the named cells of existing rows."""
-
-    def read(self, column: str, rows: NDArray[np.int64]) -> list[Any]:
-        """Cells of some rows."""
-
-    def delete(self, rows: NDArray[np.int64]) -> None:
-        """Remove rows; later rows move up."""
-
-    def commit(self, message: str) -> None:
-        """Make everything since the last commit lasting, or none of it.
-
-        Raises:
-            LakeError: it could not be written; the dataset must be opened again.
-        """
-
-    def tag(self, name: str) -> None:
-        """Name the current version."""
-
-    def tags(self) -> Mapping[str, str]:
-        """Tag -> the version it names."""
-
-    def __len__(self) -> int:
-        """Number of rows."""
-
-    @property
-    def version(self) -> str:
-        """Id of the current version."""
-
-
-@runtime_checkable
-class Storage(Protocol):
-    """Where datasets live."""
-
-    def find(self, path: str) -> Lake | None:
-        """Open a dataset; None if there is none and one could be created.
-
-        Raises:
-            LakeError: something else is there, or it cannot be reached.
-        """
-
-    def create(self, path: str) -> Lake:
-        """Create a dataset.
-
-        Raises:
-            LakeError: it cannot be created.
-        """
-
-
-@runtime_checkable
-class Provider(Protocol):
-    """Which dataset gets a project's annotations."""
-
-    def address(self, path: str, project_name: str) -> str:
-        """The address of that dataset."""

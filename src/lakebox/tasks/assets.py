@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import PurePath
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from lakebox.core.frames import FrameSelection
 from lakebox.core.labels import LabelPolicy
 from lakebox.core.layout import Layout
 from lakebox.core.model import Asset, Label
-from lakebox.core.ports import Executor, Files, Masks, OpenMedia, Pixels, Source, Tools
+from lakebox.core.ports import Executor, File, Files, Masks, OpenMedia, Pixels, Source, Tools
 from lakebox.core.scan import choose_label
 from lakebox.core.tally import Tally, Timeline
 from lakebox.errors import AssetError, FetchError, LakeboxError, MaskError, MediaError
@@ -85,6 +85,28 @@ class OldRows:
     total: int
 
 
+Item = TypeVar("Item", NewRows, OldRows)
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What an image needs from elsewhere, with the label that says so."""
+
+    label: Label | None
+    compiled: Compiled
+    masks: Masks
+    file: File | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ready(Generic[Item]):
+    """A data row whose turn may come; `fetched` is there if that was done before its turn, or `error` instead."""
+
+    item: Item
+    fetched: Fetched | None = None
+    error: AssetError | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class AssetWork:
     """Everything that turning one data row into rows needs."""
@@ -101,34 +123,64 @@ class AssetWork:
     """None: media and facts only."""
     pixel_column: Column | None
 
-    def add(self, item: NewRows) -> Iterator[Block]:
-        """As `_add`; whatever a component of the user raises is this data row's failure, not the run's."""
-        with _one_failure():
-            yield from self._add(item)
+    def ready(self, items: Iterable[Item], media: str) -> Iterator[Ready[Item]]:
+        """Data rows in their order. An image and its masks are little to keep and long to wait for: those of many are
+        fetched before their turn. A video is read while it arrives, and its masks are many enough by themselves."""
+        if media == "image":
+            return self.executor.prefetch(self._prefetched, items)
+        return map(Ready, items)
 
-    def relabel(self, item: OldRows) -> Iterator[Block]:
-        """As `_relabel`, with failures as in `add`."""
-        with _one_failure():
-            yield from self._relabel(item)
-
-    def _add(self, item: NewRows) -> Iterator[Block]:
+    def add(self, ready: Ready[NewRows]) -> Iterator[Block]:
         """Blocks of all columns, the last one with the state that makes the data row count as finished.
 
         Raises:
-            AssetError: the data row cannot be imported; what was yielded before must be taken back.
+            AssetError: the data row cannot be imported; what was yielded before must be taken back. Whatever a
+                component of the user raises is this data row's failure, too, and not the run's.
         """
-        label = self._label(item.asset)
+        with _one_failure():
+            yield from self._add(ready.item, _what_came(ready))
+
+    def relabel(self, ready: Ready[OldRows]) -> Iterator[Block]:
+        """Blocks of annotation and `lb_meta` columns. Masks are fetched and checked before the first block.
+
+        Raises:
+            AssetError: the labels cannot be used; nothing was yielded. Otherwise as `add`.
+        """
+        with _one_failure():
+            yield from self._relabel(ready.item, _what_came(ready))
+
+    def _prefetched(self, item: Item) -> Ready[Item]:
+        """What goes wrong comes out when it is the data row's turn."""
+        try:
+            with _one_failure():
+                return Ready(item, self._fetched(item))
+        except AssetError as error:
+            return Ready(item, error=error)
+
+    def _fetched(self, item: NewRows | OldRows) -> Fetched | None:
+        asset, label = item.asset, self._label(item.asset)
+        frames = np.intersect1d(self.frames.select(1, asset.media, label), np.arange(1))
+        if not len(frames):
+            return None
+        compiled = self._compile(label, Timeline(frames, 1), asset)
+        wants_media = isinstance(item, NewRows) and self.pixel_column is not None
+        file = self.files.small(self.source.resolve(asset.url)) if wants_media else None
+        return Fetched(label, compiled, self._masks(compiled, asset), file)
+
+    def _add(self, item: NewRows, fetched: Fetched | None) -> Iterator[Block]:
+        label = fetched.label if fetched else self._label(item.asset)
         with ExitStack() as stack:
             if self.pixel_column is None:
-                yield from self._rows(item, label, None, *self._declared(item.asset, label))
+                yield from self._rows(item, label, None, *self._declared(item.asset, label), fetched)
                 return
-            file = stack.enter_context(self.files.media(self.source.resolve(item.asset.url)))
+            held = fetched.file if fetched else None
+            file = held or stack.enter_context(self.files.media(self.source.resolve(item.asset.url)))
             media = self.tools.open_media(file, item.asset.media, self.frames.match)
             numbers, total = media.numbers()
             wanted = np.intersect1d(self.frames.select(total, item.asset.media, label), numbers)
             if not len(wanted):
                 raise MediaError(f"none of its {total} frames is selected by the configuration")
-            yield from self._rows(item, label, media, wanted, total)
+            yield from self._rows(item, label, media, wanted, total, fetched)
 
     def _declared(self, asset: Asset, label: Label | None) -> tuple[NDArray[np.int64], int]:
         total = asset.media.frames
@@ -137,11 +189,17 @@ class AssetWork:
         return self.frames.select(total, asset.media, label), total
 
     def _rows(
-        self, item: NewRows, label: Label | None, media: OpenMedia | None, frames: NDArray[np.int64], total: int
+        self,
+        item: NewRows,
+        label: Label | None,
+        media: OpenMedia | None,
+        frames: NDArray[np.int64],
+        total: int,
+        fetched: Fetched | None,
     ) -> Iterator[Block]:
         asset = item.asset
-        compiled = self._compile(label, Timeline(frames, total), asset)
-        masks = self._masks(compiled, asset)
+        compiled = fetched.compiled if fetched else self._compile(label, Timeline(frames, total), asset)
+        masks = fetched.masks if fetched else self._masks(compiled, asset)
         cells: dict[str, CellList] = {
             **compiled.cells,
             **number_cells(asset.media.kind, frames, item.index),
@@ -172,15 +230,10 @@ class AssetWork:
             )
         yield start, ready
 
-    def _relabel(self, item: OldRows) -> Iterator[Block]:
-        """Blocks of annotation and `lb_meta` columns. Masks are fetched and checked before the first block.
-
-        Raises:
-            AssetError: the labels cannot be used; nothing was yielded.
-        """
-        asset, label = item.asset, self._label(item.asset)
-        compiled = self._compile(label, Timeline(item.frames, item.total), asset)
-        masks = self._masks(compiled, asset)
+    def _relabel(self, item: OldRows, fetched: Fetched | None) -> Iterator[Block]:
+        asset, label = item.asset, fetched.label if fetched else self._label(item.asset)
+        compiled = fetched.compiled if fetched else self._compile(label, Timeline(item.frames, item.total), asset)
+        masks = fetched.masks if fetched else self._masks(compiled, asset)
         facts = fact_cells(asset, label, item.frames, item.total)
         facts[STATE] = _states(asset, len(item.frames))
         batch = _batch(compiled, None, _frame_size(asset))
@@ -211,6 +264,12 @@ class AssetWork:
             return self.tools.fetch_masks(self.files, addresses, refs, _frame_size(asset))
         except FetchError as error:
             raise MaskError(f"mask {error}") from error
+
+
+def _what_came(ready: Ready[Any]) -> Fetched | None:
+    if ready.error:
+        raise ready.error
+    return ready.fetched
 
 
 @contextmanager

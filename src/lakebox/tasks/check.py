@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-from lakebox.core.ports import Source, Storage
+from lakebox.core.lake_port import Storage
+from lakebox.core.ports import Source
 from lakebox.core.report import Report
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, SkipValidation
 
 from lakebox.core.facts import PIXELS, PREFIX
-from lakebox.core.ports import Lake, Provider, Storage, Stored
+from lakebox.core.lake_port import Lake, Provider, Storage, Stored
 from lakebox.core.preview import Tile, class_names, facts, overlays, spread_over
 from lakebox.core.report import Report
 from lakebox.errors import ConfigError, LakeError

@@ -11,26 +11,13 @@ from lakebox.core.facts import fact_columns, media_columns
 from lakebox.core.fingerprint import digest
 from lakebox.core.frames import FrameSelection
 from lakebox.core.labels import LabelPolicy
+from lakebox.core.lake_port import Lake, Provider, Storage, Stored
 from lakebox.core.layout import Layout, make_layout
 from lakebox.core.mapping import Mapping
 from lakebox.core.model import Asset, Failure
 from lakebox.core.ontology import parse_ontology
 from lakebox.core.plan import Plan, make_plan, with_columns
-from lakebox.core.ports import (
-    Executor,
-    Fetch,
-    Lake,
-    MaskPolicy,
-    OnError,
-    Pixels,
-    Presigner,
-    Progress,
-    Provider,
-    Source,
-    Storage,
-    Stored,
-    Tools,
-)  # fmt: skip
+from lakebox.core.ports import Executor, Fetch, MaskPolicy, OnError, Pixels, Presigner, Progress, Source, Tools
 from lakebox.core.report import Report
 from lakebox.core.scan import Reading, Scan, scan
 from lakebox.errors import ConfigError, MediaError

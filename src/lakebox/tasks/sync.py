@@ -12,8 +12,8 @@ import numpy as np
 from pydantic import Field, PositiveInt
 
 from lakebox.core.facts import PREFIX, fact_columns, media_columns
+from lakebox.core.lake_port import Lake, StoredAsset
 from lakebox.core.model import Asset, Failure
-from lakebox.core.ports import Lake, StoredAsset
 from lakebox.core.report import Report
 from lakebox.core.tally import Tally
 from lakebox.core.urls import unsigned
@@ -23,6 +23,9 @@ from lakebox.tasks.project import Prepared, Project
 from lakebox.tasks.writer import Writer
 
 log = logging.getLogger(__name__)
+
+IMAGES = 16
+"""Images that count as one video: as little is lost with them."""
 
 Action = Literal["add", "relabel", "drop"]
 
@@ -36,7 +39,7 @@ class Sync(Project):
     )
     message: str = Field(description="Commit message; {plan} is the plan sentence")
     tag: str | None = None
-    commit_assets: PositiveInt = Field(default=16, description="Commit after so many assets")
+    commit_assets: PositiveInt = Field(default=16, description="Commit after so many videos, or 16 times the images")
     commit_megabytes: PositiveInt = Field(default=32, description="Commit when so much waits, also within an asset")
 
     def __call__(self) -> Report:
@@ -63,7 +66,8 @@ class Sync(Project):
         lake = self.storage.create(prepared.address) if prepared.lake is None else prepared.lake
         message = self.message.format(plan=prepared.todo)
         changed = self._arrange(lake, prepared)
-        writer = Writer(lake, message, self.progress, self.commit_assets, self.commit_megabytes << 20, changed)
+        assets = self.commit_assets * (IMAGES if prepared.media == "image" else 1)
+        writer = Writer(lake, message, self.progress, assets, self.commit_megabytes << 20, changed)
         work = self._work(prepared)
         try:
             self._relabel(work, lake, prepared, writer, report)
@@ -135,10 +139,10 @@ class Sync(Project):
         stored = {asset.id: old for asset, old in todo}
         self.progress.begin("annotations", len(todo))
         items = (_old_rows(lake, asset, old) for asset, old in todo)
-        for item, blocks in self.executor.stream(work.relabel, items):
-            counted = _Counted(blocks)
-            with self._reported(item.asset, counted, report, work.unwritten):
-                writer.update(stored[item.asset.id], counted)
+        for ready, blocks in self.executor.stream(work.relabel, work.ready(items, prepared.media)):
+            asset, counted = ready.item.asset, _Counted(blocks)
+            with self._reported(asset, counted, report, work.unwritten):
+                writer.update(stored[asset.id], counted)
                 report.assets["relabelled"] += 1
 
     def _add(self, work: AssetWork, prepared: Prepared, writer: Writer, report: Report) -> None:
@@ -146,15 +150,15 @@ class Sync(Project):
         todo = prepared.todo.add
         replaced = {asset.id: old for asset, old in todo if old}
         self.progress.begin("media and annotations", len(todo))
-        for item, blocks in self.executor.stream(work.add, _new_rows(prepared)):
-            counted = _Counted(blocks)
-            with self._reported(item.asset, counted, report, work.unwritten):
+        for ready, blocks in self.executor.stream(work.add, work.ready(_new_rows(prepared), prepared.media)):
+            asset, counted = ready.item.asset, _Counted(blocks)
+            with self._reported(asset, counted, report, work.unwritten):
                 writer.append(counted)
                 report.assets["added"] += 1
                 report.media["fetched"] += prepared.pixel_column is not None
                 report.media["frames"] += counted.rows if prepared.pixel_column else 0
-                if item.asset.id in replaced:
-                    writer.drop(replaced[item.asset.id])
+                if asset.id in replaced:
+                    writer.drop(replaced[asset.id])
                     report.assets["dropped"] += 1
 
     @contextmanager

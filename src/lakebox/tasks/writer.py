@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from lakebox.core.columns import CellList, Cells
 from lakebox.core.facts import STATE, state_cell
-from lakebox.core.ports import Lake, Progress, StoredAsset
+from lakebox.core.lake_port import Lake, StoredAsset
+from lakebox.core.ports import Progress
 from lakebox.tasks.assets import Block
 
 GATHERED_BYTES = 8 << 20
