@@ -178,8 +178,12 @@ def set_to(**settings: Any) -> Callable[[Live], None]:
     return change
 
 
+def api(kind: Kind, **how: Any) -> Callable[[Live], object]:
+    return lambda live: live.fake.faults.set(kind, host="api", **how)
+
+
 KEY = "exporting project project1: Labelbox refused the API key in LABELBOX_API_KEY; check it, and "
-NO_EXPORT: list[tuple[Callable[[Live], None], list[str], str]] = [
+NO_EXPORT: list[tuple[Callable[[Live], object], list[str], str]] = [
     (set_to(key="another", refuses="code"), [], KEY),
     (set_to(key="another", refuses="message"), [], KEY),
     (emptied, [], "exporting project project1: it has no data rows; add a batch to it"),
@@ -204,7 +208,7 @@ NO_EXPORT: list[tuple[Callable[[Live], None], list[str], str]] = [
 
 @pytest.mark.parametrize(("broken", "more", "says"), NO_EXPORT)
 def test_what_cannot_be_exported_is_said_in_one_line(
-    live: Live, broken: Callable[[Live], None], more: list[str], says: str
+    live: Live, broken: Callable[[Live], object], more: list[str], says: str
 ) -> None:
     ids = video_project(live, (2,), masks=False)
     assert live.run().ok
@@ -216,6 +220,7 @@ def test_what_cannot_be_exported_is_said_in_one_line(
     assert done.returncode == 1
     last = [line for line in done.stderr.splitlines() if not line.startswith("exported 0")]
     assert len(last) == 1 and last[0].startswith(says), done.stderr
+    live.fake.faults.clear()
     live.fake.key, live.fake.exports = key, "complete"
     assert live.ids() == ids  # what was there is there, and nothing of this hinders the next run
     if broken is not emptied:

@@ -28,6 +28,8 @@ BUSY = (429, 500, 502, 503, 504)
 REFUSED = (401, 403)
 _EVERYBODYS = {"Accept", "Accept-Encoding", "If-Range", "Range", "User-Agent"}
 _PART = 1 << 18
+BROKEN = (500, 502, 503, 504)
+"""After all tries, the Labelbox SDK would try the whole of it again for two minutes: it gets a ConnectionError."""
 _LOST = (500, 502, 504)
 """Answers after which nobody knows whether the request was carried out."""
 _CREATING = (b"reate", b"upsertRootSchemaNode")
@@ -65,6 +67,9 @@ class Patient(HTTPAdapter):
     def _whole(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         """The answer with its body, which the library would read where nobody tries again."""
         answer = super().send(request, *args, **kwargs)
+        if answer.status_code in BROKEN:
+            answer.close()
+            raise requests.ConnectionError(f"answer {answer.status_code} to every try")
         if not kwargs.get("stream"):
             answer.content  # noqa: B018 - kept by the answer
         return answer
