@@ -676,10 +676,10 @@ def test_storage_checks_signatures(fake: FakeLabelbox, client: labelbox.Client, 
     fake.expire_signatures()
     assert web.get(first).status_code == 403
     assert web.get(url()).status_code == 200
-    fake.storage.lifetime = 0.05
+    fake.storage.lifetime = 0.5
     short = url()
     assert web.get(short).status_code == 200
-    time.sleep(0.06)
+    time.sleep(0.51)
     assert web.get(short).status_code == 403
 
 

@@ -178,8 +178,12 @@ def set_to(**settings: Any) -> Callable[[Live], None]:
     return change
 
 
+def api(kind: Kind, **how: Any) -> Callable[[Live], object]:
+    return lambda live: live.fake.faults.set(kind, host="api", **how)
+
+
 KEY = "exporting project project1: Labelbox refused the API key in LABELBOX_API_KEY; check it, and "
-NO_EXPORT: list[tuple[Break, list[str], str]] = [
+NO_EXPORT: list[tuple[Callable[[Live], object], list[str], str]] = [
     (set_to(key="another", refuses="code"), [], KEY),
     (set_to(key="another", refuses="message"), [], KEY),
     (emptied, [], "exporting project project1: it has no data rows; add a batch to it"),
@@ -189,19 +193,14 @@ NO_EXPORT: list[tuple[Break, list[str], str]] = [
         "exporting project project1: no data row passes the filter",
     ),
     (
+        api("error500"),
+        ["source.patience=0.2"],
+        "exporting project project1: Labelbox answered 500, again and again; try again later",
+    ),
+    (
         set_to(exports="stuck"),
         ["source.timeout_minutes=0.02"],
         "exporting project project1: not ready after 0.02 minutes",
-    ),
-    (
-        fault("error500", "", host="api"),
-        ["source.patience=0.2"],
-        "exporting project project1: Labelbox keeps failing (each time the answer is 500); try again later",
-    ),
-    (
-        fault("error503", "", operation="exportDataRowsInProject"),
-        ["source.patience=0.2"],
-        "exporting project project1: Labelbox keeps failing (each time the answer is 503); try again later",
     ),
     (set_to(exports="failed"), [], "exporting project project1: Labelbox ended the export as FAILED"),
     (
@@ -213,7 +212,9 @@ NO_EXPORT: list[tuple[Break, list[str], str]] = [
 
 
 @pytest.mark.parametrize(("broken", "more", "says"), NO_EXPORT)
-def test_what_cannot_be_exported_is_said_in_one_line(live: Live, broken: Break, more: list[str], says: str) -> None:
+def test_what_cannot_be_exported_is_said_in_one_line(
+    live: Live, broken: Callable[[Live], object], more: list[str], says: str
+) -> None:
     ids = video_project(live, (2,), masks=False)
     assert live.run().ok
     key = live.fake.key
@@ -224,8 +225,8 @@ def test_what_cannot_be_exported_is_said_in_one_line(live: Live, broken: Break, 
     assert done.returncode == 1
     last = [line for line in done.stderr.splitlines() if not line.startswith("exported 0")]
     assert len(last) == 1 and last[0].startswith(says), done.stderr
-    live.fake.key, live.fake.exports = key, "complete"
     live.fake.faults.clear()
+    live.fake.key, live.fake.exports = key, "complete"
     assert live.ids() == ids  # what was there is there, and nothing of this hinders the next run
     if broken is not emptied:
         assert live.run().plan == "nothing to do, 1 unchanged"

@@ -7,19 +7,15 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from support.compare import differences
-from support.fake_labelbox import DONE, IN_REVIEW, IN_REWORK, TO_LABEL, FakeLabelbox
+from support.fake_labelbox import DONE, IN_REVIEW, IN_REWORK, TO_LABEL
 from support.fake_labelbox.faults import Kind
 from support.live import (
     ONTOLOGY,
@@ -33,8 +29,6 @@ from support.live import (
     video_annotations,
     video_project,
 )
-from support.projects import projects
-from support.write import write_project
 
 from lakebox.errors import LakeError
 
@@ -328,33 +322,3 @@ def test_a_project_that_does_not_exist(live: Live) -> None:
     assert not (live.folder / "lake").exists()
     assert live.run().ok
     assert live.wrong() == []
-
-
-# -------------------------------------------------------------- generated projects
-
-
-@pytest.mark.parametrize("media", ["video", "image"])
-@settings(deadline=None, max_examples=12, suppress_health_check=list(HealthCheck))
-@given(data=st.data())
-def test_generated_projects(media: str, monkeypatch: pytest.MonkeyPatch, data: st.DataObject) -> None:
-    """Every cell, and every picture, by way of the service."""
-    project = data.draw(projects(media=media, size=(64, 48)))
-    with tempfile.TemporaryDirectory() as name, FakeLabelbox() as fake:
-        folder = Path(name)
-        write_project(folder, project, media=True)
-        fake.load(project.rows, project.ontology, project.masks, project_id=project.project_id, folder=folder)
-        monkeypatch.setenv("LABELBOX_API_KEY", fake.key)
-        live = Live(fake, folder, project.project_id)
-        (folder / "conf/mapping").mkdir(parents=True)
-        groups = f"defaults: [by_name]\ngroups: {json.dumps(project.groups)}\n"
-        (folder / "conf/mapping/own.yaml").write_text(groups, encoding="utf-8")
-        report = live.run("mapping=own", config_dir=folder / "conf")
-        assert report.ok, report.failures
-        assert live.wrong(project.groups) == []
-        order = [row["data_row"]["id"] for row in project.rows]
-        for key, seen in live.numbers("frames" if media == "video" else "image").items():
-            uid, _, frame = key.partition(":")
-            assert seen == (order.index(uid), int(frame))
-        again = live.run("mapping=own", config_dir=folder / "conf")
-        assert again.plan.startswith("nothing to do")
-        assert not (fake.crashes or fake.unknown)

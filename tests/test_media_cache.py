@@ -123,7 +123,7 @@ def test_the_limit_takes_the_least_recently_used_and_nobody_elses(live: Live) ->
         path.write_bytes(b"x" * 5000)
     assert live.run(*cached(live, "first", "executor=serial")).ok
     assert live.run(*cached(live, "second", "limit=1")).ok  # the first video: the second is the least recently used now
-    data = [(live.folder / f"media/{name}").read_bytes() for name in sorted(os.listdir(live.folder / "media"))]
+    data = [path.read_bytes() for path in sorted((live.folder / "media").iterdir())]
     left = (len(data[0]) + len(data[2]) + 1) / 1e9
     assert live.run(*cached(live, "third", "limit=1", f"fetch.cache.gigabytes={left:.10f}")).ok
     assert {*kept(live).values()} - {b"x" * 5000} == {data[0], data[2]}

@@ -20,6 +20,11 @@ from lakebox.errors import SourceError
 pytest_plugins = ["support.labelbox_fixtures", "support.live_fixtures"]
 
 
+@pytest.fixture(autouse=True)
+def whole_tracebacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+
+
 # --------------------------------------------------------------------------- hosts
 
 
@@ -204,6 +209,7 @@ UPLOADS: dict[str, tuple[Callable[[Live], object], int]] = {
     "all well": (lambda live: None, 0),
     "wrong key": (wrong_key, 1),
     "API failing": (faults("error500", host="api"), 1),
+    "no dataset": (faults("error503", operation="CreateDataset"), 1),
     "one refused": (refused_row, 1),
     "lost on the way": (faults("error500", operation="UpsertDataRows"), 1),
 }

@@ -226,14 +226,15 @@ def keys(fake: FakeLabelbox) -> list[str]:
 @pytest.mark.parametrize("kind", ["dropped", "error502", "error500"])
 @pytest.mark.parametrize(
     "operation",
-    ["createDataset", "CreateProject", "upsertRootSchemaNode", "createBatchV2", "UpsertDataRows", "ConnectOntology"],
+    ["CreateDataset", "CreateProject", "upsertRootSchemaNode", "createBatchV2", "UpsertDataRows", "ConnectOntology"],
 )
 def test_a_lost_answer_makes_nothing_twice(fake: FakeLabelbox, upload: Upl, operation: str, kind: Any) -> None:
-    fake.faults.set(kind, host="api", operation=operation, times=1, after=True)
+    fault = fake.faults.set(kind, host="api", operation=operation, times=1, after=True)
     try:
         upload()
     except SourceError as error:
         assert "the same command does the rest" in str(error)
+    assert fault.hits
     fake.faults.clear()
     report = upload()
     assert report.ok

@@ -1,4 +1,4 @@
-"""The Labelbox SDK: the only module that imports labelbox and lbox. Connecting, patience, and the SDK's errors.
+"""The Labelbox SDK: the only module that imports labelbox and lbox. Connecting, patience, and the errors it raises.
 
 What the SDK leaves open, found by running 7.17: it does not look at `Retry-After`, gives up at once on 429 and on a
 dropped connection, and has no way to hand in a session. Its session can be had, so patience is mounted there.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PrivateAttr, SecretStr
 
-from lakebox.adapters.http import KEEPS_FAILING, Patient
+from lakebox.adapters.http import Patient
 from lakebox.core.urls import hushed
 from lakebox.errors import ConfigError, SourceError
 
@@ -82,6 +83,7 @@ class Account(BaseModel):
             ConfigError: the environment holds no key.
             SourceError: one line that says what was found and what to do.
         """
+        from google.api_core.exceptions import RetryError
         from lbox import exceptions as lbx
 
         client = self.client
@@ -89,6 +91,8 @@ class Account(BaseModel):
             yield client
         except lbx.ProcessingWaitTimeout:
             raise SourceError(f"{doing}: Labelbox is still processing the data rows; try again later") from None
+        except RetryError:  # the SDK tried for its own two minutes
+            raise SourceError(f"{doing}: Labelbox keeps failing; try again later") from None
         except (lbx.LabelboxError, lbx.MalformedQueryException, lbx.OperationNotAllowedException) as error:
             raise SourceError(f"{doing}: {self._explained(error)}") from None  # the cause may quote addresses
         except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:
@@ -104,7 +108,7 @@ class Account(BaseModel):
 
         text = hushed(str(getattr(error, "message", "") or error)).strip().splitlines()
         said = text[0][:300] if text else type(error).__name__
-        refused = "401" in said or isinstance(error, lbx.AuthenticationError)
+        refused = re.match(r"401\b", said) or isinstance(error, lbx.AuthenticationError)
         match error:
             case _ if refused:
                 return f"Labelbox refused {self._whose}; check it, and {self.endpoint}"
@@ -114,8 +118,8 @@ class Account(BaseModel):
                 return "no such thing, or the API key may not see it; check the id and whose key it is"
             case lbx.ApiLimitError():
                 return f"Labelbox is still busy after {self.patience:g} s (rate limit); try again later"
-            case lbx.NetworkError() if KEEPS_FAILING in said:
-                return f"Labelbox keeps failing ({said}); try again later"
+            case lbx.NetworkError() if status := re.search(r"answer (\d+) to", said):
+                return f"Labelbox answered {status[1]}, again and again; try again later"
             case lbx.NetworkError() | lbx.TimeoutError():
                 return f"{self.endpoint} cannot be reached, or its answer was lost; check the network and the endpoint"
             case lbx.InternalServerError():

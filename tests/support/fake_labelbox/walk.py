@@ -35,7 +35,7 @@ def interpolated(annotations: Json) -> Json:
         tracks[node["feature_id"]][frame] = node
     for feature_id, spelled in tracks.items():
         knots = sorted(spelled)
-        segments = annotations.get("segments", {}).get(feature_id) or [[knots[0], knots[-1]]]
+        segments = annotations.get("segments", {}).get(feature_id) or []
         for first, last in pairwise(knots):
             if any(start <= first and last <= end for start, end in segments):
                 for frame in range(first + 1, last):
