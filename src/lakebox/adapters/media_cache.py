@@ -19,7 +19,7 @@ from lakebox.core.fingerprint import digest
 from lakebox.core.urls import unsigned
 from lakebox.errors import FetchError
 
-_OURS = re.compile(r"[0-9a-f]{20}|using-.*")
+_OURS = re.compile(r"[0-9a-f]{20}(-[0-9a-f]{20})?|using-.*")
 _ABANDONED = 24 * 3600.0  # seconds after which what a dead run was working on is nobody's
 _BUFFER = 1 << 20
 
@@ -37,7 +37,8 @@ class MediaCache(BaseModel):
         """The file behind an address, its body fetched unless that very file is kept.
 
         A file is kept under its address and what the server says of its content (`ETag`, `Last-Modified`, length);
-        without that it is fetched every time. The path is a link of the caller's own, so that another run may clear
+        without that it is fetched every time. Where there is one of the address, the server is asked for a single byte,
+        which comes with all that. The path is a link of the caller's own, so that another run may clear
         the cache meanwhile.
 
         Raises:
@@ -67,14 +68,24 @@ def _usable(folder: Path) -> Iterator[None]:
 
 def _brought(folder: Path, url: str, web: Web, own: Path) -> Path:
     link = own / f"media{PurePosixPath(urlsplit(unsigned(url)).path).suffix}"
+    name = digest(unsigned(url))
+    if any(folder.glob(f"{name}-*")):
+        with web.open(url, {"Range": "bytes=0-0"}) as body:
+            body.connect()
+            if body.validators and _linked(folder / _name(name, body), link):
+                return link
     with web.open(url) as body:
         body.connect()
-        kept = folder / digest([unsigned(url), body.validators, body.size])
+        kept = folder / _name(name, body)
         if not body.validators or not _linked(kept, link):
             _download(body, link)
             if body.validators:
                 _keep(link, kept, own)
     return link
+
+
+def _name(address: str, body: Body) -> str:
+    return f"{address}-{digest([body.validators, body.size])}"
 
 
 def _linked(kept: Path, link: Path) -> bool:
