@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -13,6 +14,8 @@ import numpy as np
 import pytest
 from support.fake_labelbox import Seen
 from support.fake_labelbox.faults import Kind
+from support.fake_labelbox.files import serve
+from support.fake_labelbox.server import Host, Request, Response
 from support.live import (
     ONTOLOGY,
     Live,
@@ -31,7 +34,7 @@ pytest_plugins = ["support.labelbox_fixtures", "support.live_fixtures"]
 
 STORMS: list[tuple[Kind, dict[str, Any]]] = [
     ("error500", {}),
-    ("busy", {"retry_after": 1}),
+    ("busy", {}),
     ("slow", {"delay": 0.2}),
     ("truncated", {}),
     ("dropped", {}),
@@ -158,6 +161,90 @@ def test_public_files_are_asked_for_once_and_without_a_question_before(live: Liv
     assert {count for (_, path), count in files.items() if not path.endswith(".mp4")} == {1}
     assert {method for method, _ in files} == {"GET"}
     assert sum(path.endswith((".mp4", ".png")) for _, path in files) == len(live.ids())
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_signature_that_ends_while_a_file_is_read_is_made_anew(
+    live: Live, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every signature is good for one answer, and the first answer breaks off."""
+    data = clip(live.folder / "media", 0, 60)
+    good = 1
+    monkeypatch.setenv("OWN_SIGNATURE", "1")
+
+    def answer(asked: Request, _: Seen) -> Response:
+        nonlocal good
+        if asked.query.get("sig") != str(good):
+            return Response(status)
+        good += 1
+        monkeypatch.setenv("OWN_SIGNATURE", str(good))
+        return serve(data, asked.path, asked)
+
+    gate = Host("gate", answer, lambda _: None, live.fake.faults, live.fake.seen)
+    gate.start()
+    (live.folder / "conf/presigner").mkdir(parents=True)
+    (live.folder / "conf/presigner/own.yaml").write_text("_target_: own_signature.Signs", encoding="utf-8")
+    (live.folder / "own_signature.py").write_text(SIGNS, encoding="utf-8")
+    monkeypatch.syspath_prepend(live.folder)
+    monkeypatch.delitem(sys.modules, "own_signature", raising=False)
+    (uid,) = ids = video_project(live, (60,), lambda *_: f"{gate.url}/0.mp4", masks=False)
+    live.fake.faults.set("truncated", host="gate", times=1)
+    report = live.run("presigner=own", config_dir=live.folder / "conf")
+    gate.stop()
+    assert report.ok, report.failures
+    first, refused, second = asked(live, "0.mp4")
+    assert (first.status, refused.status, second.status) == (206, status, 206)
+    assert refused.headers["Range"] == second.headers["Range"] == f"bytes={first.sent}-"
+    assert first.sent + second.sent == len(data)
+    assert live.ids() == [uid]
+    assert live.numbers() == shown(ids, 60)
+
+
+SIGNS = """
+import os
+from pydantic import BaseModel
+from lakebox.core.ports import Request
+
+class Signs(BaseModel):
+    def request(self, url):
+        return Request(url + "?sig=" + os.environ["OWN_SIGNATURE"])
+"""
+
+
+@pytest.mark.parametrize("path", [VIDEO, MASK, "/graphql", "/exports/"])
+def test_what_a_busy_server_asks_to_wait_is_waited(live: Live, path: str) -> None:
+    ids = video_project(live, (3, 3))
+    live.fake.faults.set("busy", path_contains=path, retry_after=1, times=1)
+    started = time.monotonic()
+    assert live.run().ok
+    assert time.monotonic() - started >= 1
+    live.fake.faults.clear()
+    assert live.wrong() == []
+    assert live.numbers() == shown(ids, 3, 3)
+
+
+def test_a_server_that_falls_silent_is_asked_again(live: Live) -> None:
+    ids = video_project(live, (3, 3))
+    live.fake.faults.set("slow", path_contains=VIDEO, delay=2, once=True)
+    live.fake.faults.set("slow", path_contains=MASK, delay=2, once=True)
+    assert live.run("fetch.read_seconds=0.4").ok
+    assert {len(asked(live, VIDEO)), len(asked(live, MASK))} == {2}
+    assert live.wrong() == []
+    assert live.numbers() == shown(ids, 3, 3)
+
+
+@pytest.mark.parametrize("kind", ["error500", "truncated", "dropped"])
+def test_an_export_of_many_files_comes_whole(live: Live, kind: Kind) -> None:
+    """Its files end within lines and within characters."""
+    ids = video_project(live, (3, 3), masks=False)
+    live.fake.chunk_bytes, live.fake.whole_lines = 1001, False
+    fault = live.fake.faults.set(kind, path_contains="/exports/", once=True)
+    assert live.run().ok
+    assert fault.hits > 3
+    live.fake.faults.clear()
+    live.fake.whole_lines = True
+    assert live.wrong() == []
+    assert live.ids() == ids
 
 
 # ------------------------------------------------------------------------ no export
