@@ -197,6 +197,11 @@ NO_EXPORT: list[tuple[Callable[[Live], object], list[str], str]] = [
         ["source.timeout_minutes=0.02"],
         "exporting project project1: not ready after 0.02 minutes",
     ),
+    (
+        api("error503", operation="exportDataRowsInProject"),
+        [],
+        "exporting project project1: Labelbox failed (answer 503); try again later",
+    ),
     (set_to(exports="failed"), [], "exporting project project1: Labelbox ended the export as FAILED"),
     (
         set_to(),

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lakebox.core.fingerprint import canonical, digest, track_number
-from lakebox.core.urls import lasting, stem, unsigned
+from lakebox.core.urls import hushed, lasting, stem, unsigned
 
 MASK = "https://api.labelbox.com/api/v1/tasks/{task}/masks/cm1/index/1?Signature={sign}"
 
@@ -126,6 +126,24 @@ def test_nothing_secret_is_left(url: str) -> None:
 def test_signing_again_gives_the_same_address(url: str) -> None:
     again = url.replace(SECRET, "OTHER").replace("17", "99").replace("2026", "2028").replace("=2027", "=2031")
     assert unsigned(again) == unsigned(url)
+
+
+@pytest.mark.parametrize("url", SIGNED.values(), ids=SIGNED.keys())
+@pytest.mark.parametrize("line", ["{}", '"GET {} HTTP/1.1" 200 5', "{{'file': '{}'}}", '{{\\"file\\": \\"{}\\"}}'])
+def test_no_line_shows_a_signature(url: str, line: str) -> None:
+    for written in (url, url.replace("&", "\\u0026")):
+        said = hushed(line.format(written) + " after")
+        assert "SECRET" not in said
+        assert said.endswith("after")
+
+
+def test_no_line_shows_the_signature_of_an_address_within_another() -> None:
+    assert hushed(f"https://h/?{urlencode({'to': SIGNED['aws v4']})} after") == "https://h/?... after"
+
+
+def test_other_lines_are_as_they_were() -> None:
+    for line in ("https://h/a.mp4?versionId=3#t=5", "why? because", "a.mp4?id=1&sv=2", "50 %?", "me@example.com"):
+        assert hushed(line) == line
 
 
 @pytest.mark.parametrize(

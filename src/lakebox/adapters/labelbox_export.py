@@ -26,6 +26,7 @@ from lakebox.adapters.presign import Plain
 from lakebox.core.fingerprint import digest
 from lakebox.core.labels import same_status
 from lakebox.core.ports import SourceRow
+from lakebox.core.urls import hushed
 from lakebox.errors import ConfigError, FetchError, SourceError
 
 log = logging.getLogger(__name__)
@@ -269,4 +270,4 @@ def _id(found: Any) -> str:
 def _said(found: Any) -> str:
     if isinstance(found, dict):
         found = next((found[key] for key in ("error", "message", "errors") if found.get(key)), found)
-    return (found if isinstance(found, str) else orjson.dumps(found).decode())[:500]
+    return hushed(found if isinstance(found, str) else orjson.dumps(found).decode())[:500]

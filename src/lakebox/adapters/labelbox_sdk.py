@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PrivateAttr, SecretStr
 
 from lakebox.adapters.http import Patient
+from lakebox.core.urls import hushed
 from lakebox.errors import ConfigError, SourceError
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ class Account(BaseModel):
     def _explained(self, error: Exception) -> str:
         from lbox import exceptions as lbx
 
-        text = str(getattr(error, "message", "") or error).strip().splitlines()
+        text = hushed(str(getattr(error, "message", "") or error)).strip().splitlines()
         said = text[0][:300] if text else type(error).__name__
         refused = re.match(r"401\b", said) or isinstance(error, lbx.AuthenticationError)
         match error:
@@ -118,7 +119,7 @@ class Account(BaseModel):
             case lbx.ApiLimitError():
                 return f"Labelbox is still busy after {self.patience:g} s (rate limit); try again later"
             case lbx.NetworkError() if status := re.search(r"answer (\d+) to", said):
-                return f"Labelbox answered {status[1]}, again and again; try again later"
+                return f"Labelbox failed (answer {status[1]}); try again later"
             case lbx.NetworkError() | lbx.TimeoutError():
                 return f"{self.endpoint} cannot be reached, or its answer was lost; check the network and the endpoint"
             case lbx.InternalServerError():

@@ -22,6 +22,7 @@ from lakebox.adapters.labelbox_sdk import Account, datasets_named, ontology_by_i
 from lakebox.core.metadata import MetadataField
 from lakebox.core.upload import MediaType, UploadRow
 from lakebox.core.upload_port import FoundDataset, FoundIntegration, FoundOntology, FoundProject, Uploaded
+from lakebox.core.urls import hushed
 from lakebox.errors import SourceError, UploadError
 
 _ID = re.compile(r"c[a-z0-9]{24}")
@@ -175,7 +176,7 @@ class UploadService(Account):
             task = dataset.create_data_rows([item_of(row, address, media_type) for row, address in rows])
             wait(task)
             made = {item["global_key"]: item["id"] for item in task.created_data_rows or ()}
-            errors = {key_of(item): str(item["message"]) for item in task.failed_data_rows or ()}
+            errors = {key_of(item): hushed(str(item["message"])) for item in task.failed_data_rows or ()}
         absent = [row.global_key for row, _ in rows if row.global_key not in made]
         made |= self.data_row_ids(absent) if absent else {}
         for row, _ in rows:

@@ -16,6 +16,9 @@ _SIGNING = re.compile(
 _AZURE = re.compile(r"s[vstepirsd]|ss|srt|sip|spr|sdd|ses|sk(oid|tid|t|e|s|v)|s[au]oid|scid", re.IGNORECASE)
 # Labelbox makes a new task id for every export, so it says nothing about the mask (EXPORT_FORMAT section 2).
 _EXPORT_TASK = re.compile(r"/tasks/[^/]+/masks/")
+_TAIL = re.compile(r"[?#][^\s\"'<>]+")
+_BETWEEN = re.compile(r"[?#&]|\\u0026")
+_LOGIN = re.compile(r"(?<=://)[^\s/\"']+@")
 
 
 def unsigned(url: str) -> str:
@@ -33,6 +36,19 @@ def unsigned(url: str) -> str:
     azure = any(key.lower() == "sig" for key, _ in query)
     kept = [(k, v) for k, v in query if not _SIGNING.fullmatch(k) and not (azure and _AZURE.fullmatch(k))]
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, urlencode(kept), ""))
+
+
+def hushed(text: str) -> str:
+    """Text in which every address is without credentials, and a signed one, also within another, ends before its query.
+
+    >>> hushed('"GET /a.mp4?Expires=9&Signature=abc HTTP/1.1" 200')
+    '"GET /a.mp4?... HTTP/1.1" 200'
+    """
+    return _TAIL.sub(lambda found: f"{found[0][0]}..." if _signs(found[0]) else found[0], _LOGIN.sub("", text))
+
+
+def _signs(tail: str) -> bool:
+    return any(_SIGNING.fullmatch(part.partition("=")[0]) for part in _BETWEEN.split(unquote(tail)))
 
 
 def lasting(url: str) -> str:

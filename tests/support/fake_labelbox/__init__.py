@@ -25,6 +25,8 @@ with FakeLabelbox() as fake:
     fake.org.clock.moment = datetime(2024, 5, 1, tzinfo=UTC)  # when things happen, for filters by date
     fake.forget_exports()  # composite masks of exports so far are gone
 
+    fake.masks_elsewhere = True  # masks are answered by a redirect to the bucket
+
     # faults
     fake.faults.set(host="storage", kind="error500", rate=0.2, seed=1)
     fake.faults.set(kind="truncated", once=True, path_contains="/masks/")

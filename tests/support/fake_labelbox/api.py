@@ -72,6 +72,10 @@ class Api:
             return None
         if name is None:
             return Response.of_json(404, {"message": "no such mask"})
+        if self.world.masks_elsewhere:
+            return Response(
+                302, b"", {"Location": self.world.bucket.put(f"/public/masks/{name}.png", masks.painted[name])}
+            )
         return serve(masks.painted[name], "mask.png", request, ranges=False)
 
 

@@ -21,6 +21,7 @@ class World:
     `refuses`: how a wrong key is answered, by an error "code" in GraphQL or by HTTP 401 with a "message".
     `failing_rows`: data rows that exports report in their ERRORS stream, with a message each.
     `refused_keys`: global keys whose data rows cannot be created, with a message each.
+    `masks_elsewhere`: masks are answered by a redirect to the bucket.
     """
 
     def __init__(self) -> None:
@@ -39,6 +40,7 @@ class World:
         self.processed = True
         self.failing_rows: dict[str, str] = {}
         self.refused_keys: dict[str, str] = {}
+        self.masks_elsewhere = False
         self.jobs: dict[str, Json] = {}
         self.unknown: list[str] = []
 
