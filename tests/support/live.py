@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -57,11 +58,11 @@ class Live:
         """In this process, as Python users do."""
         return run_config(load_config(*self.overrides(*more), config_dir=config_dir))
 
-    def command(self, *more: str) -> subprocess.CompletedProcess[str]:
+    def command(self, *more: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         """The command line, in the folder."""
         return subprocess.run(
             [sys.executable, "-m", "lakebox", *self.overrides(*more)],
-            cwd=self.folder, text=True, capture_output=True, timeout=60, check=False,
+            env={**os.environ, **(env or {})}, cwd=self.folder, text=True, capture_output=True, timeout=60, check=False,
         )  # fmt: skip
 
     def exports(self) -> int:

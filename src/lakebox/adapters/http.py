@@ -24,12 +24,11 @@ from lakebox.errors import FetchError
 
 logging.getLogger("urllib3").setLevel(logging.ERROR)  # its lines hold addresses with their signatures
 
-BUSY = (429, 500, 502, 503, 504)
+FAILING = (500, 502, 503, 504)
+BUSY = (429, *FAILING)
 REFUSED = (401, 403)
 _EVERYBODYS = {"Accept", "Accept-Encoding", "If-Range", "Range", "User-Agent"}
 _PART = 1 << 18
-BROKEN = (500, 502, 503, 504)
-"""After all tries, the Labelbox SDK would try the whole of it again for two minutes: it gets a ConnectionError."""
 _CREATING = (b"reate", b"upsertRootSchemaNode")
 """In the names of mutations of the Labelbox SDK that make a new thing each time."""
 
@@ -63,9 +62,12 @@ class Patient(HTTPAdapter):
         return tries(self._whole, request, *args, **kwargs)
 
     def _whole(self, request: Any, *args: Any, **kwargs: Any) -> Any:
-        """The answer with its body, which the library would read where nobody tries again."""
+        """The answer with its body, which the library would read where nobody tries again.
+
+        A service that fails each time is a ConnectionError: on its answer the SDK would begin all of this again.
+        """
         answer = super().send(request, *args, **kwargs)
-        if answer.status_code in BROKEN:
+        if answer.status_code in FAILING:
             answer.close()
             raise requests.ConnectionError(f"answer {answer.status_code} to every try")
         if not kwargs.get("stream"):
@@ -77,7 +79,7 @@ class Patient(HTTPAdapter):
             answer = self._careful.send(request, *args, **kwargs)
         except requests.Timeout as error:
             raise requests.ConnectionError("no answer to a request that creates something") from error
-        if answer.status_code in BROKEN:
+        if answer.status_code in FAILING:
             answer.close()
             raise requests.ConnectionError(f"answer {answer.status_code} to a request that creates something")
         return answer

@@ -119,7 +119,7 @@ class Account(BaseModel):
             case lbx.ApiLimitError():
                 return f"Labelbox is still busy after {self.patience:g} s (rate limit); try again later"
             case lbx.NetworkError() if status := re.search(r"answer (\d+) to", said):
-                return f"Labelbox answered {status[1]}, again and again; try again later"
+                return f"Labelbox failed (answer {status[1]}); try again later"
             case lbx.NetworkError() | lbx.TimeoutError():
                 return f"{self.endpoint} cannot be reached, or its answer was lost; check the network and the endpoint"
             case lbx.InternalServerError():
