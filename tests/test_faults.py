@@ -280,18 +280,13 @@ NO_EXPORT: list[tuple[Callable[[Live], object], list[str], str]] = [
         "exporting project project1: no data row passes the filter",
     ),
     (
-        api("error500"),
-        ["source.patience=0.2"],
-        "exporting project project1: Labelbox failed (answer 500); try again later",
-    ),
-    (
         set_to(exports="stuck"),
         ["source.timeout_minutes=0.02"],
         "exporting project project1: not ready after 0.02 minutes",
     ),
     (
         api("error503", operation="exportDataRowsInProject"),
-        [],
+        ["source.patience=0.2"],
         "exporting project project1: Labelbox failed (answer 503); try again later",
     ),
     (set_to(exports="failed"), [], "exporting project project1: Labelbox ended the export as FAILED"),

@@ -45,7 +45,7 @@ class Told:
         ]
 
 
-def told(live: Live, *overrides: str) -> Told:
+def told(live: Live, *overrides: str, **env: str) -> Told:
     """Run the command line, with a report."""
-    done = live.command(*overrides, "report=report.json")
+    done = live.command(*overrides, "report=report.json", env={"HYDRA_FULL_ERROR": "1", **env})
     return Told(live, done.returncode, done.stdout + done.stderr)
