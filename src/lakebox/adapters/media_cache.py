@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import shutil
@@ -12,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PrivateAttr
 
 from lakebox.adapters.http import Body, Web
 from lakebox.core.fingerprint import digest
@@ -30,7 +31,8 @@ class MediaCache(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     folder: Path
-    gigabytes: PositiveFloat = Field(default=50.0, description="10^9 bytes that may stay")
+    gigabytes: PositiveFloat = Field(default=50.0, description="10^9 bytes that may stay, give or take a hundredth")
+    _used: float = PrivateAttr(default=math.inf)  # bytes since the last clearing, which looks at every file
 
     @contextmanager
     def file(self, url: str, web: Web) -> Iterator[Path]:
@@ -51,10 +53,13 @@ class MediaCache(BaseModel):
         try:
             with _usable(folder):
                 link = _brought(folder, url, web, own)
+                self._used += link.stat().st_size
             yield link
         finally:
             shutil.rmtree(own, ignore_errors=True)
-            _trim(folder, self.gigabytes * 1e9)
+            if self._used > self.gigabytes * 1e7:
+                self._used = 0.0
+                _trim(folder, self.gigabytes * 1e9)
 
 
 @contextmanager
