@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Mapping
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -87,6 +88,17 @@ class Patient(HTTPAdapter):
 
 class _Session(requests.Session):
     """A session that gives a redirect to another host nothing of what the first host got, and asks no netrc file."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._surroundings: dict[tuple[str, str], Any] = {}
+
+    def merge_environment_settings(self, url: Any, *settings: Any) -> Any:
+        """Proxies and certificates of the environment; the library would search all of it again for every file."""
+        host = urlsplit(url)[:2]
+        if host not in self._surroundings:
+            self._surroundings[host] = super().merge_environment_settings(url, *settings)
+        return dict(self._surroundings[host])
 
     def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
         """Keep the presigner's headers on one origin; the library would keep all but `Authorization`."""
