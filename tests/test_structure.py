@@ -38,9 +38,9 @@ VENDORS = {
     "deeplake": {"lakebox.adapters.deep_lake", "lakebox.adapters.deep_lake_handles"},  # ours, and those of scripts
     "PIL": {"lakebox.adapters.image", "lakebox.adapters.drawing"},  # decoding, and drawing in an extra
     "simplejpeg": {"lakebox.adapters.pixels"},
-    "requests": {"lakebox.adapters.http"},
-    "tenacity": {"lakebox.adapters.http"},
-    "urllib3": {"lakebox.adapters.http"},
+    "requests": {"lakebox.adapters.http", "lakebox.adapters.labelbox_session"},  # files, and the session of the SDK
+    "tenacity": {"lakebox.adapters.http", "lakebox.adapters.labelbox_session"},
+    "urllib3": {"lakebox.adapters.http", "lakebox.adapters.labelbox_session"},
     "labelbox": {"lakebox.adapters.labelbox_sdk"},
     "lbox": {"lakebox.adapters.labelbox_sdk"},
     "google": {"lakebox.adapters.labelbox_sdk"},  # whose error the SDK raises when it has tried for long

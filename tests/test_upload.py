@@ -295,6 +295,38 @@ def test_a_busy_labelbox_is_waited_for(fake: FakeLabelbox, upload: Upl) -> None:
     assert sizes(fake)["datasets"] == sizes(fake)["projects"] == 1
 
 
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    ("kind", "after"),
+    [
+        *((kind, False) for kind in ("error500", "busy", "slow", "truncated", "dropped")),
+        *((kind, True) for kind in ("error500", "truncated", "dropped")),  # executed, and the answer was lost
+    ],
+)
+def test_a_fifth_of_all_requests_goes_wrong(
+    fake: FakeLabelbox, upload: Upl, clips: Path, kind: Any, after: bool, seed: int
+) -> None:
+    """However often it breaks off, the same command makes it whole, and makes nothing twice."""
+    fault = fake.faults.set(kind, rate=0.2, seed=seed, after=after, delay=0.2)
+    for _ in range(3):
+        try:
+            assert upload().ok
+        except SourceError as error:
+            assert "the same command does the rest" in str(error) or "try again" in str(error)
+    assert fault.hits
+    fake.faults.clear()
+    assert upload().ok
+    assert upload().plan == "nothing to do, 3 there already"
+    assert {name: content(fake, row) for name, row in rows(fake).items()} == {
+        name: (clips / name).read_bytes() for name in ("a.mp4", "b.mp4", "day2/a.mp4")
+    }
+    assert (len(fake.org.datasets), len(fake.org.projects), len(fake.org.data_rows)) == (1, 1, 3)
+    assert Counter(one.name for one in fake.org.ontologies.values())["ontology"] == 1
+    assert sorted(key for batch in fake.org.batches.values() for key in batch.data_row_ids) == sorted(
+        fake.org.data_rows
+    )
+
+
 # --- ontologies and integrations -------------------------------------------------------------------------------------
 
 

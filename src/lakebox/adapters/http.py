@@ -15,7 +15,6 @@ from requests.adapters import HTTPAdapter
 from requests.utils import get_auth_from_url
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 from urllib3.exceptions import HTTPError
-from urllib3.util import Retry
 
 from lakebox.adapters.signing import Signer
 from lakebox.core.headers import ADVICE, changed, extent, retry_after, validators
@@ -30,60 +29,6 @@ BUSY = (429, *FAILING)
 REFUSED = (401, 403)
 _EVERYBODYS = {"Accept", "Accept-Encoding", "If-Range", "Range", "User-Agent"}
 _PART = 1 << 18
-_CREATING = (b"reate", b"upsertRootSchemaNode")
-"""In the names of mutations of the Labelbox SDK that make a new thing each time."""
-
-
-class Patient(HTTPAdapter):
-    """For the SDK's session: tries again when the service is busy or the connection drops, as long as it asks to
-    (`Retry-After`) or with growing pauses. What creates something is not sent again after a drop or a broken answer: it
-    may have arrived. Both are a ConnectionError then, which the Labelbox SDK does not try again, either. A server that
-    nobody can connect to is given up within seconds: more often the address is wrong than the network down."""
-
-    def __init__(self, patience: float) -> None:
-        again = Retry(
-            8, connect=4, backoff_factor=0.25, backoff_max=patience / 4, backoff_jitter=0.25, status_forcelist=BUSY,
-            allowed_methods=None, raise_on_status=False, retry_after_max=int(patience),
-        )  # fmt: skip
-        self._careful = HTTPAdapter(pool_maxsize=32, max_retries=again.new(read=0, status_forcelist=(429, 503)))
-        super().__init__(pool_maxsize=32, max_retries=again)
-
-    def close(self) -> None:
-        """Close the connections of both kinds."""
-        self._careful.close()
-        super().close()
-
-    def send(self, request: Any, *args: Any, **kwargs: Any) -> Any:
-        """As the base class, with the patience that suits the request."""
-        start = request.body[:200] if isinstance(request.body, bytes) else b""
-        if b"mutation" in start and any(word in start for word in _CREATING):
-            return self._once(request, *args, **kwargs)
-        cut_short = retry_if_exception_type(requests.exceptions.ChunkedEncodingError)
-        tries = Retrying(stop=stop_after_attempt(8), wait=_pause, retry=cut_short, reraise=True)
-        return tries(self._whole, request, *args, **kwargs)
-
-    def _whole(self, request: Any, *args: Any, **kwargs: Any) -> Any:
-        """The answer with its body, which the library would read where nobody tries again.
-
-        A service that fails each time is a ConnectionError: on its answer the SDK would begin all of this again.
-        """
-        answer = super().send(request, *args, **kwargs)
-        if answer.status_code in FAILING:
-            answer.close()
-            raise requests.ConnectionError(f"answer {answer.status_code} to every try")
-        if not kwargs.get("stream"):
-            answer.content  # noqa: B018 - kept by the answer
-        return answer
-
-    def _once(self, request: Any, *args: Any, **kwargs: Any) -> Any:
-        try:
-            answer = self._careful.send(request, *args, **kwargs)
-        except requests.Timeout as error:
-            raise requests.ConnectionError("no answer to a request that creates something") from error
-        if answer.status_code in FAILING:
-            answer.close()
-            raise requests.ConnectionError(f"answer {answer.status_code} to a request that creates something")
-        return answer
 
 
 class _Session(requests.Session):
@@ -262,7 +207,7 @@ class Body(io.RawIOBase):
         """Try until it goes well; a try that yields bytes starts the count anew, as it ends the call."""
         tries = Retrying(
             stop=stop_after_attempt(self._web.attempts),
-            wait=_pause,
+            wait=pause,
             retry=retry_if_exception_type(_DroppedError),
             reraise=True,
         )
@@ -355,7 +300,8 @@ class Body(io.RawIOBase):
             self._response = None
 
 
-def _pause(state: RetryCallState) -> float:
+def pause(state: RetryCallState) -> float:
+    """Seconds until the next try: what the server asks for, else growing ones."""
     error = state.outcome.exception() if state.outcome else None
     after = getattr(error, "after", None)
     return float(after) if after is not None else wait_random_exponential(multiplier=0.2, max=10)(state)

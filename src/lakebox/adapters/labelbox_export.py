@@ -1,33 +1,30 @@
 """Source `labelbox`: a project of the live service, by its streamable export. Works on the SDK without importing it.
 
-Facts of SDK 7.17 that this is built around: waiting for an export ends silently when the time is up; the stream of the
-SDK fetches its files without trying again, cuts characters at the borders of files, and its errors quote signed
-addresses; dates with an offset have the offset replaced instead of converted.
+Facts of SDK 7.17 that this is built around: waiting for an export ends silently when the time is up; dates with an
+offset have the offset replaced instead of converted.
 """
 
 from __future__ import annotations
 
 import logging
-import shutil
 import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PrivateAttr, field_validator, model_validator
 
 from lakebox.adapters.export_cache import ExportCache
 from lakebox.adapters.export_file import ExportFile
-from lakebox.adapters.http import Web
 from lakebox.adapters.labelbox_sdk import Account, normalized
-from lakebox.adapters.presign import Plain
+from lakebox.adapters.labelbox_stream import append_stream
 from lakebox.core.fingerprint import digest
 from lakebox.core.labels import same_status
 from lakebox.core.ports import SourceRow
 from lakebox.core.urls import hushed
-from lakebox.errors import ConfigError, FetchError, SourceError
+from lakebox.errors import ConfigError, SourceError
 
 log = logging.getLogger(__name__)
 
@@ -36,13 +33,6 @@ NEEDED = ("data_row_details", "project_details", "label_details", "performance_d
 IDS = 2000
 """Ids that one export may be filtered by (SDK: export_filters)."""
 STATUSES = ("ToLabel", "InReview", "InRework", "Done")
-
-_HEADER = """query GetExportMetadataHeaderPyApi($where: WhereUniqueIdInput, $streamType: TaskStreamType!)
-{task(where: $where){exportMetadataHeader(streamType: $streamType){totalSize totalLines}}}"""
-_FILE = """query GetExportFileFromOffsetPyApi
-($where: WhereUniqueIdInput, $streamType: TaskStreamType!, $offset: UInt64!)
-{task(where: $where){exportFileFromOffset(streamType: $streamType, offset: $offset)
-{offsets {start end} lines {start end} file}}}"""
 
 Span = tuple[datetime | None, datetime | None]
 
@@ -170,24 +160,23 @@ class LabelboxProject(Account):
 
     def _write(self, folder: Path) -> None:
         """Export into a folder: data rows, errors, and the ontology, which is asked for last so that it has all."""
-        doing = f"exporting project {self.project_id}"
         started = time.monotonic()
         count = 0
         with (
-            (folder / "export.ndjson").open("wb") as results,
-            (folder / "errors.ndjson").open("wb") as errors,
-            self.asked(doing) as client,
+            (folder / "export.ndjson").open("w+b") as results,
+            (folder / "errors.ndjson").open("w+b") as errors,
+            self.asked(f"exporting project {self.project_id}") as client,
         ):
             project = client.get_project(self.project_id)
             for filters in self.filters.exports():
                 task = project.export(filters=filters, params=self._parameters())
-                self._wait(task, doing)
-                lines = self._stream(client, task.uid, "RESULT", results)
-                failed = self._stream(client, task.uid, "ERRORS", errors)
+                self._wait(task)
+                lines = append_stream(client, task.uid, "RESULT", results, self.patience)
+                failed = append_stream(client, task.uid, "ERRORS", errors, self.patience)
                 log.info("exported %d data rows, %d errors in %.1f s", lines, failed, time.monotonic() - started)
                 count += lines + failed
             if not count:
-                raise SourceError(f"{doing}: {self._nothing()}")
+                raise SourceError(self._nothing())
             ontology = project.ontology()
             if ontology is not None:
                 (folder / "ontology.json").write_bytes(orjson.dumps(normalized(ontology)))
@@ -201,48 +190,15 @@ class LabelboxProject(Account):
         unwanted = dict.fromkeys(("attachments", "metadata_fields", "embeddings"), False)
         return {**unwanted, **dict.fromkeys(self.parts, True), "interpolated_frames": self.interpolation == "server"}
 
-    def _wait(self, task: Any, doing: str) -> None:
+    def _wait(self, task: Any) -> None:
         task.wait_till_done(60 * self.timeout_minutes)
         if task.status == "IN_PROGRESS":
             raise SourceError(
-                f"{doing}: not ready after {self.timeout_minutes:g} minutes (task {task.uid}); try again later, or set"
+                f"not ready after {self.timeout_minutes:g} minutes (task {task.uid}); try again later, or set"
                 " source.timeout_minutes"
             )
         if task.status != "COMPLETE":
-            raise SourceError(f"{doing}: Labelbox ended the export as {task.status} (task {task.uid}); try again later")
-
-    def _stream(self, client: Any, task_id: str, stream: str, file: BinaryIO) -> int:
-        """Append all files of a stream, byte for byte: their borders may be inside a character. Number of lines."""
-        asked = {"where": {"id": task_id}, "streamType": stream}
-        header = client.execute(_HEADER, asked, error_log_key="errors")["task"]["exportMetadataHeader"]
-        size = int(header["totalSize"] or 0) if header else 0
-        start = file.tell()
-        web = Web(Plain(), connections=2, timeout=(10.0, 60.0), attempts=8, patience=self.patience)
-        while (offset := file.tell() - start) < size:
-            found = client.execute(_FILE, {**asked, "offset": str(offset)}, error_log_key="errors")
-            self._append(web, found["task"]["exportFileFromOffset"], file, f"{stream} of task {task_id}")
-            if file.tell() - start == offset:
-                raise SourceError(f"exporting project {self.project_id}: {offset} of {size} bytes came; try again")
-        if size and not _ends_line(file):
-            file.write(b"\n")
-        return int(header["totalLines"] or 0) if header else 0
-
-    def _append(self, web: Web, found: Any, file: BinaryIO, what: str) -> None:
-        if not found:
-            raise SourceError(f"exporting project {self.project_id}: Labelbox has no file for {what}; try again")
-        try:
-            with web.open(found["file"]) as body:
-                shutil.copyfileobj(body, file, 1 << 20)
-        except FetchError as error:
-            raise SourceError(f"exporting project {self.project_id}: {error}") from None
-
-
-def _ends_line(file: BinaryIO) -> bool:
-    """Whether the last byte written is a newline; the next file begins behind one."""
-    file.flush()
-    with Path(file.name).open("rb") as written:
-        written.seek(-1, 2)
-        return written.read(1) == b"\n"
+            raise SourceError(f"Labelbox ended the export as {task.status} (task {task.uid}); try again later")
 
 
 def _errors(path: Path) -> Iterator[SourceRow]:

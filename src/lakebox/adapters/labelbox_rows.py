@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import tempfile
 import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from lakebox.adapters.labelbox_stream import append_stream
 from lakebox.core.upload import MediaType, UploadRow
 from lakebox.errors import SourceError
 
@@ -25,10 +28,6 @@ def wait(task: Any) -> None:
         time.sleep(pause)
         pause = min(1.5 * pause, 5.0)
         task.refresh()
-    _check_ended(task)
-
-
-def _check_ended(task: Any) -> None:
     if task.status != "COMPLETE":
         raise SourceError(f"Labelbox's task {task.uid} is {task.status}; what it created is kept, try again")
 
@@ -42,15 +41,15 @@ def ids_by_key(keys: Sequence[str], answer: Mapping[str, Any]) -> dict[str, str]
     return {key: uid for key, uid in found.items() if uid}
 
 
-def exported(of: Any, ids: Collection[str]) -> frozenset[str]:
+def exported(client: Any, of: Any, ids: Collection[str], patience: float) -> frozenset[str]:
     """Which of the data rows an export of a dataset or project holds; without any details it is short."""
     filters = {"data_row_ids": sorted(ids)} if len(ids) <= _FILTER else None
     task = of.export(filters=filters)
-    task.wait_till_done()
-    _check_ended(task)
-    if not task.has_result():
-        return frozenset()
-    return frozenset(ids) & {item.json["data_row"]["id"] for item in task.get_buffered_stream()}
+    wait(task)
+    with tempfile.TemporaryFile() as file:
+        append_stream(client, task.uid, "RESULT", file, patience)
+        file.seek(0)
+        return frozenset(ids) & {json.loads(line)["data_row"]["id"] for line in file}
 
 
 def item_of(row: UploadRow, address: str, media_type: MediaType) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PrivateAttr, SecretStr
 
-from lakebox.adapters.http import Patient
+from lakebox.adapters.labelbox_session import Patient
 from lakebox.core.urls import hushed
 from lakebox.errors import ConfigError, SourceError
 
@@ -89,6 +89,8 @@ class Account(BaseModel):
         client = self.client
         try:
             yield client
+        except SourceError as error:
+            raise SourceError(f"{doing}: {error}") from None
         except lbx.ProcessingWaitTimeout:
             raise SourceError(f"{doing}: Labelbox is still processing the data rows; try again later") from None
         except RetryError:  # the SDK tried for its own two minutes

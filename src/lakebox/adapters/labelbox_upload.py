@@ -77,12 +77,12 @@ class UploadService(Account):
     def in_dataset(self, dataset_id: str, ids: Collection[str]) -> frozenset[str]:
         """Which of the data rows are in a dataset."""
         with self.asked(f"listing the data rows of dataset {dataset_id}") as client:
-            return exported(client.get_dataset(dataset_id), ids)
+            return exported(client, client.get_dataset(dataset_id), ids, self.patience)
 
     def in_project(self, project_id: str, ids: Collection[str]) -> frozenset[str]:
         """Which of the data rows are in a project."""
         with self.asked(f"listing the data rows of project {project_id}") as client:
-            return exported(client.get_project(project_id), ids)
+            return exported(client, client.get_project(project_id), ids, self.patience)
 
     def batches(self, project_id: str) -> frozenset[str]:
         """Names of a project's batches."""
