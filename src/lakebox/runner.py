@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 from lakebox.adapters.documents import read_document
 from lakebox.adapters.masks import fetch_masks
 from lakebox.adapters.media import open_media
+from lakebox.adapters.signals import Signals
 from lakebox.config import build
 from lakebox.core.ports import Progress, Tools
 from lakebox.core.preview import Tile
@@ -49,6 +50,7 @@ def run(cfg: DictConfig, progress: Progress | None = None, given: Mapping[str, o
     handed = {
         "tools": Tools(open_media, fetch_masks),
         "progress": progress or Silent(),
+        "stop": Signals(),
         "draw": _draw,
         "read_document": read_document,
         **(given or {}),

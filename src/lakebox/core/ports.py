@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, Protocol, TypeVar, runtime_checkable
 
@@ -69,6 +70,42 @@ class Source(Protocol):
 
     def forget(self) -> None:
         """Drop what was kept of the project to spare asking again; the next `rows` sees what is there then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """What a dataset holds of a project already, so that a source may give less than everything."""
+
+    moment: datetime
+    """Aware, UTC: whatever happened before it is in the dataset."""
+    whole: datetime
+    """Aware, UTC: when the whole project was last looked at."""
+    ids: frozenset[str]
+    """Data rows that the dataset holds, finished."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """A project as the difference to what a dataset holds."""
+
+    rows: Iterator[SourceRow]
+    """Data rows that are new or may have changed, and errors."""
+    unchanged: frozenset[str]
+    """Data rows that are still in the project and as they were. Those of `Since.ids` in neither have left it."""
+
+
+@runtime_checkable
+class Incremental(Protocol):
+    """A source that can tell what changed since a moment, and its project's name without reading its data rows."""
+
+    def project(self) -> tuple[str, str]:
+        """Id and name of the project."""
+
+    def as_of(self) -> datetime:
+        """Aware, UTC: everything that happened before it is in what `rows` or `changes` gave last."""
+
+    def changes(self, since: Since) -> Changes | None:
+        """What is not as the dataset has it; None: it cannot be told, read `rows` instead."""
 
 
 @runtime_checkable
@@ -209,6 +246,22 @@ class Progress(Protocol):
 
     def asset(self) -> None:
         """An asset is done, well or badly."""
+
+
+class Stop(Protocol):
+    """Whether somebody wants a run to end, at the next point at which nothing is lost."""
+
+    def __enter__(self) -> Stop:
+        """Listen from now on."""
+
+    def __exit__(self, *_: object) -> None:
+        """Listen no longer."""
+
+    def asked(self) -> bool:
+        """Whether it is to end."""
+
+    def wait(self, seconds: float) -> bool:
+        """Wait so long, or until it is to end; whether it is."""
 
 
 Map = Callable[[Callable[[Frame], bytes], Iterable[Frame]], Iterator[bytes]]

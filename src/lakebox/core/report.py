@@ -15,7 +15,10 @@ class DatasetFacts:
     """Where the result is."""
 
     path: str = ""
+    """The dataset that holds the annotations, and the media unless `media` says otherwise."""
     branch: str = "main"
+    media: str = ""
+    """The dataset of the media, where that is another one."""
     version: str = ""
     tag: str = ""
     rows: int = 0
@@ -46,9 +49,10 @@ class Report:
         return not self.failures
 
     def fail(self, failure: Failure) -> None:
-        """Note a failure."""
-        self.failures.append(failure)
-        self.assets["failed"] += 1
+        """Note a failure, once."""
+        if failure not in self.failures:
+            self.failures.append(failure)
+            self.assets["failed"] += 1
 
     def as_dict(self) -> dict[str, Any]:
         """The report as JSON-like data."""

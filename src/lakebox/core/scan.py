@@ -44,10 +44,21 @@ class Scan:
     ontology: Ontology = field(default_factory=Ontology)
     whole: bool = True
     """Whether every data row of the project was seen, so that a missing one is a removed one."""
+    given: Ontology | None = None
+    """The ontology as Labelbox lists it; `ontology` has what labels use, too."""
+    unchanged: frozenset[str] = frozenset()
+    """Ids of data rows that were not read, because they are as the dataset has them."""
+    whole_moment: str = ""
+    """When all of the project was last read, ISO 8601; empty: now."""
 
 
 def scan(
-    rows: Iterable[SourceRow], project_id: str | None, reading: Reading, given: Ontology | None, limit: int | None
+    rows: Iterable[SourceRow],
+    project_id: str | None,
+    reading: Reading,
+    given: Ontology | None,
+    limit: int | None,
+    unchanged: frozenset[str] = frozenset(),
 ) -> Scan:
     """Read all data rows of a project once.
 
@@ -57,12 +68,14 @@ def scan(
         reading: label policy and frame selection.
         given: the ontology as Labelbox has it; None: it is derived from what the labels use.
         limit: read the first so many data rows only.
+        unchanged: ids of data rows that are not among the rows, because they are as the dataset has them.
 
     Raises:
         ConfigError: no or several projects fit, or the ontology is another project's.
         SourceError: the project has no data rows.
     """
     reader = _Reader(project_id, reading, Observer(given or Ontology()))
+    reader.found.given, reader.found.unchanged = given, unchanged
     for row in rows:
         if limit is not None and len(reader.found.assets) + len(reader.found.failures) >= limit:
             reader.found.whole = False
@@ -136,7 +149,7 @@ class _Reader:
         found = self.found
         self._check_project()
         self._refuse_repeated()
-        if not found.assets and not found.failures and not self._rowless:
+        if not (found.assets or found.failures or self._rowless or found.unchanged):
             raise SourceError(
                 f"project {self._asked or next(iter(self._projects), '?')} has no data rows in this export;"
                 " check project_id and the export's filters"

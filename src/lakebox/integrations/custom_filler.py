@@ -133,7 +133,7 @@ class _Filled(DeepLake):
         media = (RawFrames().column(self._filler.media),) if found.columns else ()
         return replace(found, columns=(*found.columns, *media))
 
-    def arrange(self, columns: Sequence[Column], remove: Sequence[str]) -> bool:
+    def arrange(self, columns: Sequence[Column], remove: Sequence[str], renames: Mapping[str, str] = {}) -> bool:
         """Lakebox's own columns; one that the script made for the same is taken over.
 
         Raises:
@@ -147,7 +147,7 @@ class _Filled(DeepLake):
                     f"create_tensors makes column {column.name!r} as {made[column.name]}, lakebox fills it as"
                     f" {column.dtype}: make it that, or leave it out"
                 )
-        return super().arrange(own, remove)
+        return super().arrange(own, remove, renames)
 
     def append(self, cells: Cells, foreign: Cells | None = None) -> None:
         """The script adds the rows, and each gets lakebox's own cells.

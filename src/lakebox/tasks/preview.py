@@ -16,6 +16,8 @@ from lakebox.core.lake_port import Lake, Provider, Storage, Stored
 from lakebox.core.preview import Tile, class_names, facts, overlays, spread_over
 from lakebox.core.report import Report
 from lakebox.errors import ConfigError, LakeError
+from lakebox.tasks.beside import find_labels
+from lakebox.tasks.provider import place_of
 
 Draw = Callable[[Sequence[Tile], str, Sequence[str]], bytes]
 """Tiles, heading and all class names in a lasting order -> PNG bytes."""
@@ -41,8 +43,9 @@ class Preview(BaseModel):
             LakeError: the dataset holds no rows.
         """
         started = time.monotonic()
-        address = self.provider.address(self.path, "")
-        lake = self.storage.find(address)
+        place = place_of(self.provider, "")
+        address = place.annotations or place.media
+        lake = find_labels(self.storage, place)
         if lake is None:
             raise ConfigError(f"path: there is no dataset at {address} to preview; make one with task=sync")
         stored = lake.stored()
