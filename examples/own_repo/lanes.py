@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -64,3 +65,7 @@ class TeamStorage(BaseModel):
     def create(self, path: str) -> DeepLake:
         """A new dataset of that name."""
         return LocalStorage().create(str(self.root / path))
+
+    def lock(self, path: str) -> AbstractContextManager[None]:
+        """Only one run at a time writes the dataset of that name."""
+        return LocalStorage().lock(str(self.root / path))

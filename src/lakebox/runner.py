@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig
 
@@ -52,6 +53,7 @@ def run(cfg: DictConfig, progress: Progress | None = None, given: Mapping[str, o
         "progress": progress or Silent(),
         "stop": Signals(),
         "draw": _draw,
+        "save": _save,
         "read_document": read_document,
         **(given or {}),
     }
@@ -63,6 +65,13 @@ def run(cfg: DictConfig, progress: Progress | None = None, given: Mapping[str, o
     if target:
         target.write_text(json.dumps(report.as_dict(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return report
+
+
+def _save(media: Any, labels: Any, target: Any) -> None:
+    """Joining is Deep Lake's; other storages bring their own."""
+    from lakebox.adapters.deep_lake_join import save
+
+    save(media, labels, target)
 
 
 def _draw(tiles: Sequence[Tile], heading: str, classes: Sequence[str]) -> bytes:

@@ -91,7 +91,7 @@ class LocalStorage(BaseModel):
         def room(wanted: int) -> None:
             refuse_full(folder, path, wanted + (self.reserve_megabytes << 20))
 
-        return Origin(lambda: deeplake.open_read_only(str(folder)), room, lambda: not _cut_short(folder))
+        return Origin(str(folder), lambda: deeplake.open_read_only(str(folder)), room, lambda: not _cut_short(folder))
 
 
 class MemoryStorage(BaseModel):
@@ -126,7 +126,7 @@ class MemoryStorage(BaseModel):
 
 
 def _in_memory(address: str) -> Origin:
-    return Origin(lambda: deeplake.open_read_only(address))
+    return Origin(address, lambda: deeplake.open_read_only(address))
 
 
 def _busy(path: str) -> str:

@@ -26,6 +26,8 @@ _TEMPORARY = "lakebox renames {}"
 class Origin:
     """Where a dataset can be looked at again, whatever a handle believes."""
 
+    address: str
+    """What Deep Lake calls it."""
     fresh: Callable[[], Any]
     """Opens it anew, to read."""
     room: Callable[[int], None] = lambda wanted: None
@@ -52,7 +54,7 @@ class DeepLake(DeepLakeView):
     """One open dataset or branch. What is not committed is gone with it."""
 
     def __init__(self, dataset: Any, path: str, origin: Origin | None = None, root: Any = None) -> None:
-        super().__init__(dataset, path, root)
+        super().__init__(dataset, path, root, origin.address if origin else "")
         self._origin = origin
         self._base = self.version  # with changes waiting, the handle's own version is a placeholder
         self._waiting = _Waiting()
@@ -220,7 +222,8 @@ class DeepLake(DeepLakeView):
         def fresh() -> Any:
             return _Kept(opened(), branch)
 
-        return Origin(fresh, self._origin.room, self._origin.whole)
+        address = f"{self._origin.address.partition('@')[0]}@{branch}"
+        return Origin(address, fresh, self._origin.room, self._origin.whole)
 
     def merge(self, branch: str = MAIN) -> None:
         """Bring in, and commit, what a branch has and this one has not: its new rows, its deletions, its columns."""

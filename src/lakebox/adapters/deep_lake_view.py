@@ -45,7 +45,9 @@ def translated(doing: str) -> Iterator[None]:
 class DeepLakeView:
     """A dataset to read: as it is, or as it was."""
 
-    def __init__(self, dataset: Any, path: str, root: Any = None) -> None:
+    def __init__(self, dataset: Any, path: str, root: Any = None, address: str = "") -> None:
+        self.address = address
+        """What Deep Lake's queries call it; empty if they cannot."""
         self._dataset = dataset
         self._path = path
         self._root = root  # a branch or version is gone when the dataset that it was opened from is
@@ -145,7 +147,8 @@ class DeepLakeView:
         """
         tags, history = self._dataset.tags, self._dataset.history
         if name in tags.names():
-            return DeepLakeView(tags[name].open(), self._path, self)
+            address = f"{self.address.partition('@')[0]}@{name}" if self.address else ""
+            return DeepLakeView(tags[name].open(), self._path, self, address)
         if any(str(one.id) == name for one in history):
             return DeepLakeView(history[name].open(), self._path, (self, history))
         known = ", ".join(sorted(tags.names())) or "none"

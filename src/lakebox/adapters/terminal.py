@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -17,7 +19,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-_QUIET = ("check", "preview")
+_QUIET = ("check", "preview", "history", "diff", "revert", "join")
 """Tasks whose report is one sentence."""
 
 
@@ -67,6 +69,8 @@ def show(report: dict[str, Any]) -> None:
     """A report (`Report.as_dict`) for people, on standard output."""
     console = Console(highlight=False)
     console.print(_summary(report))
+    for table in _listed(report):
+        console.print(table)
     if report["task"] in _QUIET:
         return
     for title, names, rows in _counts(report):
@@ -97,7 +101,8 @@ def _summary(report: dict[str, Any]) -> Table:
         tag = f" tag {dataset['tag']}" if dataset["tag"] else ""
         lines["dataset"] = f"{dataset['path']}, {dataset['rows']} rows, version {dataset['version']}{tag}"
     if dataset["version"] and report["task"] not in _QUIET:
-        lines["open it"] = f'deeplake.open_read_only("{dataset["path"]}")'
+        branch = f"@{dataset['branch']}" if dataset["branch"] != "main" else ""
+        lines["open it"] = f'deeplake.open_read_only("{dataset["path"]}{branch}")'
         lines["see it"] = f"lakebox task=preview path={dataset['path']}"
     lines |= _labelbox(report.get("labelbox", {}))
     table = Table.grid(padding=(0, 2))
@@ -106,6 +111,43 @@ def _summary(report: dict[str, Any]) -> Table:
     for name, text in lines.items():
         table.add_row(name, escape(text))
     return table
+
+
+def _listed(report: dict[str, Any]) -> Iterator[Table]:
+    """Versions and changes, a line each."""
+    if report.get("versions"):
+        table = _lines("version", "time", "tags", "what its run did")
+        for one in report["versions"]:
+            table.add_row(*map(escape, (one["id"], one["time"], ", ".join(one["tags"]), one["message"])))
+        yield table
+    if report.get("changes"):
+        table = _lines("data row", "name", "", "frames", "objects", "columns")
+        for one in report["changes"]:
+            objects = Counter(each["change"] for each in one["objects"])
+            said = ", ".join(f"{count} {what}" for what, count in sorted(objects.items()))
+            columns = ", ".join(one["columns"][:4]) + (", ..." if len(one["columns"]) > 4 else "")
+            cells = (one["data_row_id"], one["name"], one["change"], _spans(one["frames"]), said, columns)
+            table.add_row(*map(escape, cells))
+        yield table
+
+
+def _lines(*names: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in names:
+        table.add_column(name, overflow="fold", no_wrap=name in ("version", "time", "tags", "data row"))
+    return table
+
+
+def _spans(frames: Sequence[int]) -> str:
+    """`0-3, 7` for 0, 1, 2, 3, 7."""
+    spans: list[list[int]] = []
+    for frame in frames:
+        if spans and frame == spans[-1][1] + 1:
+            spans[-1][1] = frame
+        else:
+            spans.append([frame, frame])
+    said = [f"{first}-{last}" if last > first else str(first) for first, last in spans]
+    return ", ".join(said[:6]) + (f" and {len(said) - 6} more" if len(said) > 6 else "")
 
 
 def _labelbox(made: dict[str, Any]) -> dict[str, str]:

@@ -67,9 +67,10 @@ class Column:
         return Column(name, raw["type"], raw["dtype"], raw["ndim"], raw["key"], classes, "archived" in raw)
 
     def form(self) -> list[object]:
-        """What decides how cells are written. Class lists only grow: they count where cells are as wide as they are."""
+        """What decides how cells are written: not the name, which they follow. Class lists only grow: they count where
+        cells are as wide as they are."""
         width = len(self.classes) if self.classes is not None and self.type == "array" else 0
-        return [self.name, self.type, self.dtype, self.ndim, self.key, width]
+        return [self.type, self.dtype, self.ndim, self.key, width]
 
 
 def _mark(archived: bool) -> list[str]:

@@ -85,8 +85,16 @@ def united(before: Ontology, now: Ontology, given: Ontology | None) -> Ontology:
 
 def _united(before: Sequence[Any], now: Sequence[Any], given: Sequence[Any] | None) -> tuple[Any, ...]:
     old, new, listed = ({one.key: one for one in ones} for ones in (before, now, given or ()))
-    keys = [*new, *(key for key in old if key not in new)]
+    # A feature that is made anew under its old name takes the place of the old one, if no label uses that any more:
+    # who reads the column by its name wants what people draw today.
+    taken = {_signature(one) for one in new.values()}
+    keys = [*new, *(key for key, one in old.items() if key not in new and _signature(one) not in taken)]
     return tuple(_one(new.get(key, old.get(key)), old.get(key), listed.get(key), given is not None) for key in keys)
+
+
+def _signature(feature: Any) -> tuple[str, str]:
+    """What makes two features one for people; options never are, since indexes are stored of them."""
+    return ("", feature.key) if isinstance(feature, Option) else (_kind(feature), feature.name)
 
 
 def _one(feature: Any, old: Any, listed: Any, known: bool) -> Any:
@@ -120,6 +128,9 @@ def _differences(what: str, before: Sequence[Any], now: Sequence[Any], path: str
         yield from _compared(what, was, one, path)
         below, part = ("option", "options") if isinstance(one, Question) else ("question", "questions")
         yield from _differences(below, getattr(was, part), getattr(one, part), f"{here} / ")
+    for one in before:
+        if one.key not in {each.key for each in now}:
+            yield Difference("archived", f"{what} {path}'{_name(one)}' made way for a new one of that name", one.key)
 
 
 def _compared(what: str, was: Any, one: Any, path: str) -> Iterator[Difference]:

@@ -41,6 +41,10 @@ class Report:
     warnings: list[str] = field(default_factory=list)
     labelbox: dict[str, Any] = field(default_factory=dict)
     """Ids that an upload made or found: project_id, dataset_id, ontology_id, and batches by name."""
+    versions: list[dict[str, Any]] | None = None
+    """Task `history`: id, message, time and tags of each version, the newest first."""
+    changes: list[dict[str, Any]] | None = None
+    """Task `diff`: what differs, by data row."""
     seconds: float = 0.0
 
     @property
@@ -76,4 +80,6 @@ class Report:
             ],
             "seconds": round(self.seconds, 3),
         }
+        lists = {"versions": self.versions, "changes": self.changes}
+        report |= {name: listed for name, listed in lists.items() if listed is not None}
         return report | ({"labelbox": self.labelbox} if self.labelbox else {})

@@ -126,9 +126,10 @@ class Project(BaseModel):
         if not isinstance(self.source, Incremental) or self.limit:
             return None
         uid, name = self.source.project()
+        recipe = self._recipe(name)
         place = place_of(self.provider, name)
         lake = find_labels(self.storage, place)
-        known = None if lake is None else since(lake.stored(), self._recipe())
+        known = None if lake is None else since(lake.stored(), recipe)
         changes = self.source.changes(known) if known else None
         if known is None or changes is None:
             return None
@@ -142,10 +143,10 @@ class Project(BaseModel):
         reading = Reading(self.labels, self.frames, digest(repr(self.pixels)))
         return scan(rows, self.project_id, reading, given, self.limit, unchanged)
 
-    def _recipe(self) -> str:
-        """Names all of the configuration that decides what is read and how: another one, and all has to be read."""
+    def _recipe(self, project_name: str) -> str:
+        """Names everything but labels that decides what is read and how: another one, and all has to be read."""
         own = (self.labels, self.frames, self.pixels, self.masks, self.mapping)
-        return digest([self.source.describe(), *map(repr, own)])
+        return digest([self.source.describe(), project_name, *map(repr, own)])
 
     def overview(self, found: Scan, place: Place, actions: frozenset[str]) -> Overview:
         """Compare the project with what is there.
@@ -235,7 +236,7 @@ class Project(BaseModel):
             return None
         moment = self.source.as_of().isoformat()
         whole = found.whole_moment or moment
-        return Seen(moment, whole, self._recipe(), layout.digest()).text()
+        return Seen(moment, whole, self._recipe(found.project_name), layout.digest()).text()
 
     def notes(self, prepared: Prepared) -> dict[str, str]:
         """What the next run compares with."""

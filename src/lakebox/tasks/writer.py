@@ -133,6 +133,7 @@ class Writer:
             self.flush()
 
     def flush(self) -> None:
+        """Hand over to the lake what has gathered."""
         if self._new:
             self.lake.append(_joined([block.cells for block in self._new]))
         for names, group in groupby(self._changed, key=lambda item: tuple(item[1].cells)):
