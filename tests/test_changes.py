@@ -365,6 +365,19 @@ def test_what_happens_meanwhile_comes_now_or_with_the_next_run(
     assert merged(known, told(one, since)) == state(source().rows())
 
 
+def test_what_is_edited_or_leaves_after_the_first_export_is_seen_in_the_list(fake: FakeLabelbox, source: Make) -> None:
+    ids = add_images(fake)
+    known, since = seen(source())
+    relabel(fake, ids[2])
+    before(fake, "GetProjectBatches", lambda: (relabel(fake, ids[1]), fake.remove_from_project(ids[2])))
+    found = told(source(), since)
+    assert {row["data_row"]["id"] for row in exports(fake)[-3]} == {ids[2]}
+    rows = state(found.rows)
+    assert set(rows) == {ids[1]}
+    assert found.unchanged == set(ids) - {ids[1], ids[2]}
+    assert {**{key: known[key] for key in found.unchanged}, **rows} == state(source().rows())
+
+
 def test_it_is_as_of_a_moment_before_anything_was_asked(fake: FakeLabelbox, source: Make) -> None:
     add_images(fake)
     moments: list[datetime] = []
