@@ -46,7 +46,7 @@ VENDORS = {
     "google": {"lakebox.adapters.labelbox_sdk"},  # whose error the SDK raises when it has tried for long
     "obstore": {"lakebox.adapters.object_store"},
     "ijson": {"lakebox.adapters.export_file"},
-    "orjson": {"lakebox.adapters.export_file", "lakebox.adapters.labelbox_export"},  # two sources of the same JSON
+    "orjson": {"lakebox.adapters.export_file", "lakebox.adapters.labelbox_kept"},  # two sources of the same JSON
     "supervision": {"lakebox.adapters.drawing"},
     "matplotlib": {"lakebox.adapters.drawing"},
     "rich": {"lakebox.adapters.terminal"},

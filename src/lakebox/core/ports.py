@@ -57,7 +57,7 @@ class Source(Protocol):
         """All data rows in the source's order, one at a time."""
 
     def row(self, position: int) -> Mapping[str, Any]:
-        """The data row at a position that `rows` gave."""
+        """The data row at a position that `rows` gave; where `changes` was read last, at one of its positions."""
 
     def ontology(self) -> Mapping[str, Any] | None:
         """Labelbox's normalized ontology JSON, or None if there is none."""
@@ -91,7 +91,8 @@ class Changes:
     rows: Iterator[SourceRow]
     """Data rows that are new or may have changed, and errors."""
     unchanged: frozenset[str]
-    """Data rows that are still in the project and as they were. Those of `Since.ids` in neither have left it."""
+    """Ids of data rows that are still in the project and as they were. Those of `Since.ids` that are neither here nor
+    in `rows` are no longer in the project."""
 
 
 @runtime_checkable
@@ -102,10 +103,17 @@ class Incremental(Protocol):
         """Id and name of the project."""
 
     def as_of(self) -> datetime:
-        """Aware, UTC: everything that happened before it is in what `rows` or `changes` gave last."""
+        """Aware, UTC: everything that happened before is in what `rows` or `changes` gave last.
+
+        A moment before that export was asked for, so that what happens meanwhile counts as not seen yet.
+        """
 
     def changes(self, since: Since) -> Changes | None:
-        """What is not as the dataset has it; None: it cannot be told, read `rows` instead."""
+        """What may differ from what a dataset holds; None: it cannot be told, read `rows` instead.
+
+        `Source.row` and `Source.ontology` are of whichever of `rows` and `changes` was read last. Nothing is said of
+        what all data rows share: a renamed feature or project changes data rows that count as unchanged.
+        """
 
 
 @runtime_checkable

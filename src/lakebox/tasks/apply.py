@@ -145,9 +145,7 @@ class Step:
                     report.assets["dropped"] += 1
 
     @contextmanager
-    def _reported(
-        self, asset: Asset, counted: _Counted, unwritten: Callable[[Asset], Tally]
-    ) -> Iterator[None]:
+    def _reported(self, asset: Asset, counted: _Counted, unwritten: Callable[[Asset], Tally]) -> Iterator[None]:
         """Write one asset within; a failure stays its own, is reported, and its annotations count as read only."""
         report = self.report
         try:

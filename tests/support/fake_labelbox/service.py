@@ -160,6 +160,21 @@ class FakeLabelbox(World):
         else:
             self.new_batch(self.org.projects[project_id], name, [row.id])
 
+    def edit_data_row(self, data_row_id: str, **fields: Any) -> None:
+        """Change what a data row is: `row_data`, `external_id`, `global_key`, `media`."""
+        with self.org.lock:
+            self.org.edit(self.org.data_rows[data_row_id], **fields)
+
+    def add_to_project(self, project_id: str, data_row_id: str, batch: str = "batch") -> None:
+        """Put a data row that there is into a batch of a project."""
+        with self.org.lock:
+            self._enter(project_id, self.org.data_rows[data_row_id], batch)
+
+    def remove_from_project(self, data_row_id: str, project_id: str | None = None) -> None:
+        """Take a data row out of a project, with its labels there; the data row stays."""
+        with self.org.lock:
+            self.org.remove(self._project_of(data_row_id, project_id), data_row_id)
+
     def delete_data_row(self, data_row_id: str) -> None:
         """Delete a data row and its labels."""
         with self.org.lock:
@@ -183,9 +198,16 @@ class FakeLabelbox(World):
     # --------------------------------------------------------------------- labels
 
     def paint(self, png: bytes, name: str | None = None) -> str:
-        """Keep a mask picture; the name it returns stands for its address in annotations."""
+        """Keep a mask picture; the name it returns stands for its address in annotations.
+
+        Painted over, it changes the labels that have it, and nothing of what their annotations say.
+        """
         with self.org.lock:
             name = name or f"mask-{len(self.masks.painted) + 1}"
+            if self.masks.painted.get(name, png) != png:
+                for label in [one for one in self.org.labels.values() if name in self.masks.names(one.annotations)]:
+                    self.org.touch(label.project_id, label.data_row_id)
+                    label.updated_at = self.org.clock.now()
             self.masks.painted[name] = png
             return name
 
