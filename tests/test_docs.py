@@ -57,6 +57,19 @@ def test_command_runs(command: str, folder: Path) -> None:
     assert "data rows" in done.stdout
 
 
+def test_commands_of_keeping_in_step_run(tmp_path: Path) -> None:
+    commands = [line.partition("  #")[0] for line in blocks("bash refetch")[0].splitlines()]
+    assert len(commands) == 8
+    for command in commands:
+        done = subprocess.run(
+            [sys.executable, "-m", *shlex.split(command)], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, (command, done.stdout + done.stderr)
+    (code,) = blocks("python join")
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def upload_folder(place: Path) -> Path:
     for number in range(3):
         write_video(place / f"clips/clip{number}.mp4", 6, 64, 48, video=number)
