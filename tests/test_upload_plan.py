@@ -217,7 +217,7 @@ def test_metadata_as_an_export_spells_it() -> None:
     [
         ("path,global_kye\na.mp4,k\n", ["m.csv", "global_kye", "did you mean 'global_key'?"]),
         ("name\nx\n", ["unknown column 'name'", "no column for the media"]),
-        ("path;global_key\na;b\n", ["unknown column"]),
+        ("path;global_key\na;b\n", ["m.csv", "the separator must be a comma"]),
         ("path,url\na.mp4,https://h/a\n", ["m.csv line 2", "has 2"]),
         ("path,global_key\n,k\n", ["m.csv line 2", "has 0"]),
         (f"path,global_key\na.mp4,{'k' * 201}\n", ["m.csv line 2", "201", "200"]),
@@ -402,6 +402,10 @@ def test_metadata_mistakes_are_all_named() -> None:
         "m.csv line 2",
     ):
         assert word in str(error.value)
+
+
+def test_semicolons_in_a_name_are_no_separators() -> None:
+    assert parse_csv("path\na;b.mp4\n", "m.csv")[0].media == "a;b.mp4"
 
 
 # --- ontologies ------------------------------------------------------------------------------------------------------
