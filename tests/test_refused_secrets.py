@@ -34,6 +34,7 @@ PLAIN = "lbx-0123456789-SECRET"
         f"path=./lake/{PLAIN.replace('-', '_')}",
         "task.media=https://acme.blob.core.windows.net/c/a.mp4?se=2026&sig=SECRET",
         "task.media=[https://b.s3.amazonaws.com/a.mp4?X-Amz-Signature=SECRET]",
+        "task.media=[https://b.s3.amazonaws.com/a.mp4?X-Amz-Signature\\=SECRET]",
     ],
 )
 def test_refused_without_its_value(override: str) -> None:

@@ -30,7 +30,8 @@ def refused_override(overrides: Iterable[str], environment: Mapping[str, str]) -
     known = _known(environment)
     for override in overrides:
         key, _, value = override.partition("=")
-        if reason := _reason(key.lstrip("+~"), value.strip("'\" "), known):
+        plain = value.replace("\\", "").strip("'\" ")  # Hydra's grammar wants some signs escaped
+        if reason := _reason(key.lstrip("+~"), plain, known):
             return f"{key.lstrip('+~')}: {reason}"
     return ""
 
