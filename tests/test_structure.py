@@ -53,8 +53,8 @@ VENDORS = {
     "matplotlib": {"lakebox.adapters.drawing"},
     "rich": {"lakebox.adapters.terminal"},
     "yaml": {"lakebox.adapters.documents"},
-    "hydra": {"lakebox.cli", "lakebox.config"},
-    "omegaconf": {"lakebox.cli", "lakebox.config", "lakebox.runner"},
+    "hydra": {"lakebox.cli", "lakebox.config", "lakebox.run_folder"},
+    "omegaconf": {"lakebox.cli", "lakebox.config", "lakebox.run_folder", "lakebox.runner"},
 }
 """Package -> the modules that may import it: one each, but for Hydra, which the command line is made of."""
 

@@ -89,7 +89,7 @@ def show(report: dict[str, Any]) -> None:
 def _summary(report: dict[str, Any]) -> Table:
     dataset, assets, media, masks = (report[name] for name in ("dataset", "assets", "media", "masks"))
     lines = {report["task"]: report["plan"]}
-    if report["task"] not in _QUIET:
+    if report["task"] not in _QUIET and (report["task"] != "upload" or assets["added"] or assets["failed"]):
         lines["data rows"] = ", ".join(f"{count} {what}" for what, count in assets.items())
     seconds = report["seconds"]
     if media["frames"]:
