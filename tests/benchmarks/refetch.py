@@ -180,7 +180,7 @@ def measure(name: str, access: Any, pipe: Any, folder: Path) -> Iterator[dict[st
         pipe.send("count")
         asked = pipe.recv()
         now = cells(address)
-        changed = written(before, now) if before else set(key.partition(":")[0] for key in now)
+        changed = written(before, now) if before else {key.partition(":")[0] for key in now}
         first, before = first or report, now
         yield {
             "provider": name, "run": what, "plan": report["plan"], "seconds": report["seconds"], "wall": report["wall"],
@@ -206,11 +206,13 @@ def main() -> int:
     results = []
     print(HEADER)
     for name in PROVIDERS:
-        with tempfile.TemporaryDirectory() as folder:
-            with service(arguments.videos, arguments.frames, Path(folder)) as (pipe, access):
-                for one in measure(name, access, pipe, Path(folder)):
-                    results.append(one)
-                    print(line(one), flush=True)
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            service(arguments.videos, arguments.frames, Path(folder)) as (pipe, access),
+        ):
+            for one in measure(name, access, pipe, Path(folder)):
+                results.append(one)
+                print(line(one), flush=True)
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     return 0

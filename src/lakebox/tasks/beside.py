@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,8 @@ from lakebox.core.facts import ROW_KEY, STATE, fact_columns, media_columns, stat
 from lakebox.core.lake_port import Lake, Place, Storage, Stored, StoredAsset
 from lakebox.errors import LakeError
 
-log = logging.getLogger(__name__)
+ROWS = 4096
+"""Rows that are copied at once."""
 
 Held = Mapping[str, tuple[dict[str, int], list[Any]]]
 """Column of somebody else -> (row key -> position, cells)."""
@@ -42,10 +42,10 @@ def _branch(media: Lake, place: Place) -> Lake:
     labels = media.branch(place.branch)
     if labels is None:
         return media.fork(place.branch)
-    before = labels.stored()
-    if _sequence(media.stored()) == _sequence(before):
+    before, there = labels.stored(), _sequence(media.stored())
+    if there == _sequence(before):
         return labels
-    held = _held(labels, before, media.stored())
+    held = _held(labels, before, [asset for asset in before.assets if _name(asset) not in there])
     labels.merge()
     if _put_back(labels, held):
         labels.commit("keep what others stored beside rows whose media changed")
@@ -62,8 +62,14 @@ def _dataset(storage: Storage, place: Place, media: Lake) -> Lake:
     ours = labels.stored()
     kept = _common(theirs.assets, ours.assets)
     if changed or len(kept) != len(ours.assets) or len(kept) != len(theirs.assets):
-        held = _held(labels, ours, theirs)
-        _replace(media, labels, theirs.assets[len(kept) :], [asset for asset in ours.assets if asset not in kept])
+        known = {int(asset.rows[0]) for asset in kept}
+        gone = [asset for asset in ours.assets if int(asset.rows[0]) not in known]
+        held = _held(labels, ours, gone)
+        if gone:
+            labels.delete(np.concatenate([asset.rows for asset in gone]))
+        names = {column.name for column in theirs.columns} & {column.name for column in ours.columns}
+        for part in _parts(theirs.assets[len(kept) :]):
+            labels.append(_unlabelled(media, part, names))
         _put_back(labels, held)
         labels.describe(media.described())
         labels.commit(f"follow the media at {place.media}: {len(theirs.assets)} data rows")
@@ -101,22 +107,34 @@ def _sequence(stored: Stored) -> list[tuple[str, str, int, int, bool]]:
     return [_name(asset) for asset in stored.assets]
 
 
-def _replace(media: Lake, labels: Lake, new: Sequence[StoredAsset], gone: Sequence[StoredAsset]) -> None:
-    names = [column.name for column in labels.stored().columns]
-    shared = {column.name for column in media.stored().columns}
-    if gone:
-        labels.delete(np.concatenate([asset.rows for asset in gone]))
-    for asset in new:
-        cells: dict[str, Any] = {name: media.read(name, asset.rows) for name in names if name in shared}
-        state = state_cell(asset.media_stamp, "", len(asset.rows))
-        cells[STATE] = [""] * (len(asset.rows) - 1) + [state if asset.complete else ""]
-        labels.append(cells)
+def _parts(assets: Sequence[StoredAsset]) -> Iterator[list[StoredAsset]]:
+    """Data rows, so many at once that reading them is quick and holding them easy."""
+    part: list[StoredAsset] = []
+    for asset in assets:
+        part.append(asset)
+        if sum(len(one.rows) for one in part) >= ROWS:
+            yield part
+            part = []
+    if part:
+        yield part
 
 
-def _held(labels: Lake, ours: Stored, theirs: Stored) -> Held:
-    """What somebody else stored beside rows that are about to be replaced."""
-    same = {_name(asset) for asset in theirs.assets}
-    replaced = [asset.rows for asset in ours.assets if asset.complete and _name(asset) not in same]
+def _unlabelled(media: Lake, assets: Sequence[StoredAsset], names: Collection[str]) -> dict[str, Any]:
+    """The media's facts of some data rows, which wait for their annotations."""
+    rows = np.concatenate([asset.rows for asset in assets])
+    cells: dict[str, Any] = {name: media.read(name, rows) for name in names}
+    cells[STATE] = [text for asset in assets for text in _states(asset)]
+    return cells
+
+
+def _states(asset: StoredAsset) -> list[str]:
+    state = state_cell(asset.media_stamp, "", len(asset.rows))
+    return [""] * (len(asset.rows) - 1) + [state if asset.complete else ""]
+
+
+def _held(labels: Lake, ours: Stored, gone: Sequence[StoredAsset]) -> Held:
+    """What somebody else stored beside rows that are about to go and may come again."""
+    replaced = [asset.rows for asset in gone if asset.complete]
     if not replaced or not ours.foreign:
         return {}
     rows = np.concatenate(replaced)
