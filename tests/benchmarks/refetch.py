@@ -31,7 +31,7 @@ from support.fake_labelbox import FakeLabelbox
 from support.fake_labelbox.media import media_attributes
 from support.video import write_video
 
-WIDTH, HEIGHT, CLIPS, MASKS = 320, 180, 8, 4
+WIDTH, HEIGHT, CLIPS, MASKS = 640, 360, 8, 4
 PROJECT = "project1"
 HEADER = (
     "| provider | run | plan | s | of the first | exports, bytes | media | masks | rows written |\n" + 9 * "|---" + "|"

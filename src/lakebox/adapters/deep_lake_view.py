@@ -23,6 +23,8 @@ DESCRIPTION = "lakebox"
 LABELBOX = "labelbox_meta"
 NOTE = "lakebox_"
 """Keys of notes in the metadata of the state column begin with it."""
+_STRETCH = 150
+"""Rows of text that are read in the time that beginning to read takes (measured: 0.4 ms, 390,000 rows/s)."""
 _WAITING = "9999999999vzzzzzzzz"  # the version that a handle names while changes wait for a commit
 
 _VENDOR_ERRORS: tuple[type[Exception], ...] = (
@@ -107,13 +109,17 @@ class DeepLakeView:
 
     def read(self, column: str, rows: NDArray[np.int64]) -> list[Any]:
         """Cells of some rows; empty text reads as ""."""
+        is_text = str(self._dataset.schema[column].dtype).startswith("text")
         with translated(f"path {self._path}: reading {column}"):
-            found: list[Any] = []
-            for start, stop in runs(rows):
-                found += list(self._dataset[column][int(rows[start]) : int(rows[stop - 1]) + 1])
-        if str(self._dataset.schema[column].dtype).startswith("text"):
-            return ["" if text is None else text for text in found]
-        return found
+            stretches = list(runs(rows))
+            if is_text and len(stretches) * _STRETCH > len(self):
+                everything = self._dataset[column][:]
+                found: list[Any] = [everything[row] for row in rows.tolist()]
+            else:
+                found = []
+                for start, stop in stretches:
+                    found += list(self._dataset[column][int(rows[start]) : int(rows[stop - 1]) + 1])
+        return ["" if text is None else text for text in found] if is_text else found
 
     def foreign(self, column: str, rows: NDArray[np.int64]) -> list[Any]:
         """Cells of a column that is somebody else's, in the form that it takes: pictures as the bytes they came as."""
