@@ -15,6 +15,8 @@ with FakeLabelbox() as fake:
     fake.relabel(label_id, annotations)
     fake.set_status(row_id, "IN_REVIEW")
     fake.edit_ontology(project_id, ontology)
+    fake.respell(project_id)  # labels follow: features under the names of today, archived ones gone
+    fake.leave(project_id, row_id)  # out of the project, with its labels; `enter` brings it back
     fake.load(project.rows, project.ontology, project.masks, folder=folder)  # a generated project
 
     # exports: settings

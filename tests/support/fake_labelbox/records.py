@@ -205,6 +205,16 @@ class Organization:
             step |= {"created_by": USER, "previous_task_name": before}
             project.history.setdefault(data_row_id, []).insert(0, step)
 
+    def leave(self, project_id: str, data_row_id: str) -> None:
+        """Remove a data row and its labels from a project."""
+        for label in self.labels_of(project_id, data_row_id):
+            del self.labels[label.id]
+        for batch in self.batches.values():
+            if batch.project_id == project_id:
+                batch.data_row_ids = [key for key in batch.data_row_ids if key != data_row_id]
+        self.projects[project_id].status.pop(data_row_id, None)
+        self.touch(project_id, data_row_id)
+
     def delete_data_row(self, data_row_id: str) -> None:
         """Remove a data row from everywhere."""
         for label in [one for one in self.labels.values() if one.data_row_id == data_row_id]:
