@@ -18,6 +18,7 @@ with FakeLabelbox() as fake:
     fake.remove_from_project(row_id)
     fake.add_to_project(project_id, row_id)
     fake.edit_ontology(project_id, ontology)
+    fake.respell(project_id)  # labels follow: features under the names of today, archived ones gone
     fake.load(project.rows, project.ontology, project.masks, folder=folder)  # a generated project
 
     # exports: settings
