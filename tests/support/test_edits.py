@@ -17,7 +17,7 @@ from .fake_labelbox.spelling import feature_ids, features, respelled
 
 pytest_plugins = ["support.labelbox_fixtures"]
 
-ALL: tuple[Edit, ...] = (*edits.OF_LABELS, *edits.OF_ROWS, *edits.OF_ONTOLOGIES, *edits.THAT_RENAME_COLUMNS)
+ALL: tuple[Edit, ...] = (*edits.OF_LABELS, *edits.OF_ROWS, *edits.OF_ONTOLOGIES, *edits.THAT_NAME_COLUMNS_ANEW)
 
 
 def annotator(fake: FakeLabelbox, media: str, seed: int = 0) -> Annotator:
