@@ -35,7 +35,7 @@ SETTINGS = settings(
     database=None,
     deadline=None,
     print_blob=False,
-    phases=(Phase.generate, Phase.shrink),
+    phases=(Phase.generate, Phase.shrink) if EXAMPLES else (Phase.generate,),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
 )
 QUICK_DISK = "/dev/shm" if Path("/dev/shm").is_dir() else None

@@ -76,7 +76,7 @@ class Step:
             columns += prepared.layout.columns()
         changed = lake.arrange(columns, prepared.todo.remove, prepared.todo.renames)
         if not prepared.stored.columns:
-            describe(lake, prepared)
+            describe(lake, prepared, lake)
         videos = self.commit_videos * (IMAGES if prepared.media == "image" else 1)
         foreign = prepared.stored.foreign
         return Writer(lake, self.message, self.project.progress, videos, self.commit_bytes, foreign, changed)
@@ -93,7 +93,7 @@ class Step:
     def _note(self, lake: Lake) -> bool:
         """What the next run builds on. Whether anything of it changed."""
         prepared = self.prepared
-        changed = describe(lake, prepared)
+        changed = describe(lake, prepared, lake)
         if not prepared.layout_counts:
             return changed
         changed |= lake.note(self.project.notes(prepared))
@@ -201,14 +201,15 @@ def _old_rows(lake: Lake, asset: Asset, old: StoredAsset) -> OldRows:
     return OldRows(asset, frames, max(declared, int(frames.max()) + 1))
 
 
-def describe(lake: Lake, prepared: Prepared) -> bool:
-    """`labelbox_meta`, with a source for each data row in the order of the rows. Whether anything changed."""
+def describe(lake: Lake, prepared: Prepared, facts: Lake) -> bool:
+    """`labelbox_meta`, with a source for each data row in the order of the rows, out of the lake that has the facts.
+    Whether anything changed."""
     found = prepared.scan
     return lake.describe({
         "project_id": found.project_id,
         "type": prepared.media,
         "project_name": found.project_name,
-        "sources": _sources(lake),
+        "sources": _sources(facts),
     })  # fmt: skip
 
 

@@ -190,7 +190,7 @@ class Project(BaseModel):
         drift = self._drift(stored, ontology, mapping) if "relabel" in actions else ()
         fixed = [*media_columns(media, pixel_column), *fact_columns(media)]
         layout = self._layout(ontology, mapping, stored, fixed, drift)
-        self._refuse_unread(found, stored, layout)
+        self._refuse_unread(found, stored, layout, drift)
         todo, missing = self._plan(found, layout, stored, actions)
         if "relabel" in actions and (lake is not None or todo.add):
             own = {column.name for column in stored.columns if column.key.startswith("lakebox:")}
@@ -289,13 +289,14 @@ class Project(BaseModel):
         renamed = {one.key for one in drift if one.kind == "renamed"}
         return make_layout(ontology, mapping, taken, kept, renamed)
 
-    def _refuse_unread(self, found: Scan, stored: Stored, layout: Layout) -> None:
-        """Data rows that were not read can stay as they are only where they would be written as they were."""
+    def _refuse_unread(self, found: Scan, stored: Stored, layout: Layout, drift: tuple[Difference, ...]) -> None:
+        """Data rows that were not read can stay as they are only where they would be written as they were. A changed
+        ontology changes labels, too: answers go with an archived option, and nothing happened to their data row."""
         if not found.unchanged:
             return
         seen = Seen.of(stored)
         finished = {asset.id for asset in stored.assets if asset.complete}
-        if (seen and seen.layout != layout.digest()) or not found.unchanged <= finished:
+        if drift or (seen and seen.layout != layout.digest()) or not found.unchanged <= finished:
             raise Unread
 
     def _plan(

@@ -96,7 +96,7 @@ class Sync(Project):
             lakes = [one.lake for one in (overview.media, overview.main) if one and one.lake is not None]
             if place.annotations and len(lakes) == 2:
                 check_rows(lakes[0], lakes[1], place)
-                check_described(lakes[0], lakes[1], place)
+                self._describe_both(lakes[0], lakes[1], overview.main, place)
         if isinstance(self.provider, Remembering) and lakes:
             self.provider.remember(found.project_name, place)
         if place.annotations and "relabel" in self.does:
@@ -127,16 +127,16 @@ class Sync(Project):
         if not prepared.todo.empty:
             self._apply(prepared, message, added, report)
         if place.annotations:
-            self._describe_both(lake, labels, prepared)
-            check_described(lake, labels, place)
+            self._describe_both(lake, labels, prepared, place)
         report.dataset.rows, report.dataset.version = len(labels), labels.version
         return [lake, labels]
 
-    def _describe_both(self, media: Lake, labels: Lake, prepared: Prepared) -> None:
-        """Both say the same of their project, also where only one of them had something to write."""
-        for lake in (media, labels):
-            if describe(lake, prepared):
+    def _describe_both(self, media: Lake, labels: Lake, prepared: Prepared, place: Place) -> None:
+        """Both say the same of their project: what the annotations know, whose facts are kept up to date."""
+        for lake in (labels, media):
+            if describe(lake, prepared, labels):
                 lake.commit("describe the project")
+        check_described(media, labels, place)
 
     def _apply(self, prepared: Prepared, message: str, added: frozenset[str], report: Report) -> Lake:
         size = self.commit_megabytes << 20
