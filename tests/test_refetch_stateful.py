@@ -30,7 +30,7 @@ pytest_plugins = ["support.labelbox_fixtures", "support.live_fixtures"]
 
 EXAMPLES = os.environ.get("LAKEBOX_EXAMPLES")
 SETTINGS = settings(
-    max_examples=int(EXAMPLES or 3),
+    max_examples=int(EXAMPLES or 2),
     derandomize=EXAMPLES is None,
     database=None,
     deadline=None,
