@@ -10,6 +10,7 @@ from typing import Any
 from lakebox.core.urls import lasting
 
 _ORDERED_BY = ("feature_id", "id")
+_NAMES = ("name", "value")
 
 
 def digest(value: Any) -> str:
@@ -31,6 +32,17 @@ def canonical(node: Any) -> Any:
         items = sorted(node, key=lambda item: str(item.get(key, ""))) if key else node
         return [canonical(item) for item in items]
     return node
+
+
+def unnamed(node: Any) -> Any:
+    """The same annotations without the names of features that say their schema id: a feature that is renamed in
+    Labelbox is renamed in every label, and no cell changes by that."""
+    if isinstance(node, list):
+        return [unnamed(item) for item in node]
+    if not isinstance(node, Mapping):
+        return node
+    left_out = _NAMES if node.get("feature_schema_id") else ()
+    return {key: unnamed(value) for key, value in node.items() if key not in left_out}
 
 
 def track_number(feature_id: str) -> int:
