@@ -11,13 +11,14 @@ from pydantic import Field
 from lakebox.core.diff import changes
 from lakebox.core.report import Report
 from lakebox.tasks.kept import Kept, address_of
+from lakebox.tasks.versions import Name
 
 
 class Diff(Kept):
     """Compares two versions of the annotations."""
 
-    from_version: str = Field(min_length=1, description="A tag or version")
-    to_version: str | None = Field(default=None, description="A tag or version; None: the present")
+    from_version: Name = Field(min_length=1, description="A tag or version")
+    to_version: Name | None = Field(default=None, description="A tag or version; None: the present")
 
     def __call__(self) -> Report:
         """A report with `changes`, one per data row.

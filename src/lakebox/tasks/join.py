@@ -14,6 +14,7 @@ from lakebox.core.lake_port import MAIN, Lake, Place
 from lakebox.core.report import Report
 from lakebox.errors import ConfigError
 from lakebox.tasks.kept import Kept, address_of
+from lakebox.tasks.versions import Name
 
 Save = Callable[[Any, Any, Any], None]
 """Media, annotations, new dataset -> the dataset has both."""
@@ -23,7 +24,7 @@ class Join(Kept):
     """Says what there is to join, and saves it as a dataset if that is asked for."""
 
     out: str | None = Field(default=None, description="Address of a new dataset; None: nothing is written")
-    at: str | None = Field(default=None, description="Tag or version of the annotations; None: the present")
+    at: Name | None = Field(default=None, description="Tag or version of the annotations; None: the present")
     save: SkipValidation[Save]
 
     def __call__(self) -> Report:
