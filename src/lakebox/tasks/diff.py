@@ -34,10 +34,11 @@ class Diff(Kept):
         count = Counter[str](one.change for one in found)
         objects = Counter[str](each.change for one in found for each in one.objects)
         report = Report(task="diff", changes=[asdict(one) for one in found])
-        report.plan = (
-            f"{self.from_version} -> {self.to_version or 'the present'}: data rows {_counts(count)};"
-            f" {sum(len(one.frames) for one in found)} frames; objects {_counts(objects)}"
+        frames = sum(len(one.frames) for one in found)
+        said = (
+            f"data rows {_counts(count)}; {frames} frames; objects {_counts(objects)}" if found else "nothing differs"
         )
+        report.plan = f"{self.from_version} -> {self.to_version or 'the present'}: {said}"
         report.dataset.path, report.dataset.branch = address_of(place), place.branch
         report.dataset.rows, report.dataset.version = len(after), after.version
         report.seconds = time.monotonic() - started
