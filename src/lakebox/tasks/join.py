@@ -16,8 +16,8 @@ from lakebox.errors import ConfigError
 from lakebox.tasks.kept import Kept, address_of
 from lakebox.tasks.versions import Name
 
-Save = Callable[[Any, Any, Any], None]
-"""Media, annotations, new dataset -> the dataset has both."""
+Save = Callable[[Any, Any, Callable[[], Lake]], Lake]
+"""Media, annotations, what makes the new dataset -> the dataset, which has both."""
 
 
 class Join(Kept):
@@ -59,9 +59,10 @@ class Join(Kept):
 
     def _save(self, media: Lake, labels: Any, out: str, report: Report) -> None:
         with self.storage.lock(out):
-            if self.storage.find(out) is not None:
+            begun = self.storage.find(out)
+            if begun is not None and (len(begun) or begun.stored().columns):
                 raise ConfigError(f"task.out: there is a dataset at {out} already; nothing was touched, choose another")
-            target = self.storage.create(out)
-            self.save(media, labels, target)
+            # One that was cut short holds nothing yet, and is taken up again.
+            target = self.save(media, labels, lambda: self.storage.create(out) if begun is None else begun)
         report.dataset.path, report.dataset.branch, report.dataset.media = out, MAIN, ""
         report.dataset.rows, report.dataset.version = len(target), target.version
