@@ -68,7 +68,10 @@ def complain(text: str) -> None:
 def show(report: dict[str, Any]) -> None:
     """A report (`Report.as_dict`) for people, on standard output."""
     console = Console(highlight=False)
-    console.print(_summary(report))
+    lines = _summary(report)
+    width = max(map(len, lines))
+    for name, text in lines.items():  # not folded: what is to be copied stays in one piece
+        console.print(f"[bold]{name:<{width}}[/bold]  {escape(text)}", soft_wrap=True)
     for line in _versions(report.get("versions") or ()):
         console.print(line, soft_wrap=True)
     if report.get("changes"):
@@ -88,7 +91,7 @@ def show(report: dict[str, Any]) -> None:
         console.print("Everything else is done; once mended, the same command does the rest.")
 
 
-def _summary(report: dict[str, Any]) -> Table:
+def _summary(report: dict[str, Any]) -> dict[str, str]:
     dataset, assets, media, masks = (report[name] for name in ("dataset", "assets", "media", "masks"))
     lines = {report["task"]: report["plan"]}
     if report["task"] not in _QUIET:
@@ -106,13 +109,7 @@ def _summary(report: dict[str, Any]) -> Table:
     if dataset["version"] and report["task"] not in _QUIET:
         lines["open it"] = f'deeplake.open_read_only("{dataset["path"]}{branch}")'
         lines["see it"] = f"lakebox task=preview {_where(dataset)}"
-    lines |= _labelbox(report.get("labelbox", {}))
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="bold")
-    table.add_column(overflow="fold")
-    for name, text in lines.items():
-        table.add_row(name, escape(text))
-    return table
+    return lines | _labelbox(report.get("labelbox", {}))
 
 
 def _where(dataset: dict[str, Any]) -> str:
