@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import deeplake
+import numpy as np
 import pytest
+from PIL import Image
 from support.tiny import (
     CLIPS,
     OTHER_PROJECT,
@@ -121,6 +123,19 @@ def test_annotations_of_other_media_are_refused(project: Path, tmp_path: Path) -
     with pytest.raises((ConfigError, LakeError), match=f"{OTHER_PROJECT}.*nothing was touched"):
         sync(project, tmp_path / "two", *own)
     assert differences(before, read_cells(labels)) == set()
+
+
+@pytest.mark.parametrize("provider", ["in_place", "branch", "separate"])
+def test_a_preview_shows_the_frames_wherever_they_are(project: Path, tmp_path: Path, provider: str) -> None:
+    """The same picture, however media and annotations are kept."""
+    sheets = []
+    for name in ("in_place", provider):
+        assert sync(project, tmp_path / name, f"provider={name}").ok
+        sheet = tmp_path / f"{name}.png"
+        own = (f"path={tmp_path / name}", f"provider={name}", f"task.out={sheet}")
+        assert run(load_config("task=preview", *own)).ok
+        sheets.append(np.asarray(Image.open(sheet).convert("RGB"))[60:])  # below the heading, which names the place
+    np.testing.assert_array_equal(*sheets)
 
 
 # ------------------------------------------------------------------------ a user's own
