@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.live import Live, fetched, sdk, video_annotations, video_project
 from support.tiny import (
     Json,
     annotations_of,
@@ -41,7 +42,7 @@ from lakebox.core.model import Ontology, Option, Question, Tool
 from lakebox.core.report import Report
 from lakebox.errors import ConfigError, DriftError
 
-pytest_plugins = ["support.tiny_fixtures"]
+pytest_plugins = ["support.tiny_fixtures", "support.labelbox_fixtures", "support.live_fixtures"]
 
 STATE = "lb_meta/state"
 
@@ -573,3 +574,60 @@ def test_renamed_columns_where_annotations_are_apart(project: Path, tmp_path: Pa
     assert column(where, "Street")[2].shape[2] == 1 and "Road" not in columns(where)
     assert "Street" not in columns(lake)
     assert sync(project, lake, f"provider={provider}").plan == "nothing to do, 3 unchanged"
+
+
+# ------------------------------------------------------------------------ a live service
+
+
+def schema_ids(node: Any) -> dict[str, str]:
+    """Name or value of a feature -> its schema id."""
+    if isinstance(node, list):
+        return {name: uid for child in node for name, uid in schema_ids(child).items()}
+    if not isinstance(node, dict):
+        return {}
+    below = {name: uid for child in node.values() for name, uid in schema_ids(child).items()}
+    name = node.get("instructions") or node.get("value") or node.get("name")
+    return below | ({str(name): str(node["featureSchemaId"])} if "featureSchemaId" in node else {})
+
+
+def with_ids(node: Any, known: dict[str, str]) -> Any:
+    """Annotations that say which feature they are of, as exports do."""
+    if isinstance(node, list):
+        return [with_ids(child, known) for child in node]
+    if not isinstance(node, dict):
+        return node
+    name = node.get("value") if node.get("value") in known else node.get("name")
+    own = {"feature_schema_id": known[name]} if "feature_id" in node and name in known else {}
+    return {key: with_ids(child, known) for key, child in node.items()} | own
+
+
+def test_what_is_edited_in_labelbox_is_brought_in_without_fetching_anything(live: Live) -> None:
+    """By the SDK, as people do: a tool renamed, another one removed from the ontology while labels use it."""
+    ids = video_project(live, (6, 4))
+    with sdk(live.fake) as client:
+        ontology = client.get_project(live.project_id).ontology()
+        for number, (uid, frames) in enumerate(zip(ids, (6, 4), strict=True)):
+            live.fake.label(
+                uid, with_ids(video_annotations(live.fake, number, frames), schema_ids(ontology.normalized))
+            )
+        assert live.run("tag=before").ok
+        tools = {one["name"]: one["featureSchemaId"] for one in ontology.normalized["tools"]}
+        client.update_feature_schema_title(tools["road"], "Straße")
+        client.delete_feature_schema_from_ontology(ontology.uid, tools["hub"])
+    before = len(live.fake.seen)
+    report = live.run()
+    assert report.ok, report.failures
+    for text in ("tool 'road' is named 'Straße' now", "tool 'hub' archived", "columns to rename: road to Straße"):
+        assert text in report.plan
+    assert (report.assets["unchanged"], report.assets["relabelled"]) == (len(ids), 0)
+    assert not fetched(live.fake.seen[before:])
+    lake = live.folder / "lake"
+    old, new = column(f"{lake}@before", "road"), column(lake, "Straße")
+    assert sum(cell.shape[2] for cell in new) > 0
+    for left, right in zip(old, new, strict=True):
+        np.testing.assert_array_equal(left, right)
+    assert described(lake, "hub")["archived"]
+    assert [np.asarray(cell).tolist() for cell in column(lake, "hub")] == [
+        np.asarray(cell).tolist() for cell in column(f"{lake}@before", "hub")
+    ]
+    assert live.run().plan == f"nothing to do, {len(ids)} unchanged"

@@ -313,6 +313,14 @@ def test_the_report_says_what_there_is(world: World, tmp_path: Path) -> None:
     assert history(world.lake) == versions
 
 
+def test_what_is_together_is_not_joined(project: Path, lake: Path, tmp_path: Path) -> None:
+    """Else somebody who forgets the provider gets a copy without annotations, and is told that all have some."""
+    done = command("task=join", f"path={lake}", "task.out=./out", cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert "nothing to join" in done.stderr and "provider=separate" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
 def test_images_are_joined_too(tmp_path: Path) -> None:
     places = [f"path={tmp_path / 'images'}", "provider=separate"]
     assert run(load_config("source.project=image", *places)).ok

@@ -317,7 +317,7 @@ def test_a_project_that_does_not_exist(live: Live) -> None:
     done = live.command("project_id=nowhere")
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
-        "exporting project nowhere: no such thing, or the API key may not see it; check the id and whose key it is"
+        "looking up project nowhere: no such thing, or the API key may not see it; check the id and whose key it is"
     ]
     assert not (live.folder / "lake").exists()
     assert live.run().ok

@@ -31,10 +31,15 @@ class Join(Kept):
         """A report of how many rows have annotations.
 
         Raises:
-            ConfigError: there is no such dataset, or something is at `out` already.
+            ConfigError: there is no such dataset, media and annotations are one, or something is at `out` already.
             LakeError: it cannot be read or written.
         """
         started, place = time.monotonic(), self.place()
+        if not place.apart:
+            raise ConfigError(
+                f"provider: media and annotations are both at {place.media}, so there is nothing to join; say where the"
+                " annotations are with provider=separate or provider=branch"
+            )
         media = self._media(place)
         labels = self.labels(place)
         seen = labels.at(self.at) if self.at else labels

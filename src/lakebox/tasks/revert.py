@@ -38,7 +38,7 @@ class Revert(Kept):
 
     def _reverted(self, place: Place, lake: Lake) -> Report:
         target, before = _version(lake, self.to), lake.version
-        tag = version_name(lake, self.tag, changes=target != before)
+        tag = version_name([lake], self.tag, changes=target != before)
         report = Report(task="revert", plan=f"{self.to} is the present version already, nothing to do")
         if target != before:
             self._go(lake, target)

@@ -85,15 +85,13 @@ class Sync(Project):
         for failure in report.failures:
             self.on_error(failure)
         refuse_drift(self.drift, overview.main.drift)
-        name = version_name(overview.main.lake, self.tag, changes=not overview.plan.empty)
+        there = [one.lake for one in (overview.media, overview.main) if one and one.lake is not None]
+        name = version_name(there, self.tag, changes=not overview.plan.empty)
         report.dataset.branch = place.branch if "relabel" in self.does else MAIN
-        if not overview.plan.empty:
-            lakes = self._apply_all(found, place, overview, report)
-        else:
-            lakes = [one.lake for one in (overview.media, overview.main) if one and one.lake is not None]
-            if place.annotations and len(lakes) == 2:
-                check_rows(lakes[0], lakes[1], place)
-                check_described(lakes[0], lakes[1], place)
+        lakes = there if overview.plan.empty else self._apply_all(found, place, overview, report)
+        if overview.plan.empty and place.annotations and len(lakes) == 2:
+            check_rows(lakes[0], lakes[1], place)
+            check_described(lakes[0], lakes[1], place)
         if isinstance(self.provider, Remembering) and lakes:
             self.provider.remember(found.project_name, place)
         if place.annotations and "relabel" in self.does:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -27,29 +27,29 @@ Name = Annotated[str, BeforeValidator(_typed)]
 """A tag or version."""
 
 
-def version_name(lake: Lake | None, wanted: str | None, *, changes: bool) -> str:
+def version_name(lakes: Sequence[Lake], wanted: str | None, *, changes: bool) -> str:
     """The tag for the version that a run makes, or for the present one where nothing `changes`; empty for none.
+
+    Args:
+        lakes: what is there and gets the tag; the one with the annotations comes last.
+        wanted: a tag, or `auto`.
+        changes: whether a version is about to be made.
 
     Raises:
         ConfigError: it names another version already.
     """
+    taken = {name: version for lake in lakes for name, version in lake.tags().items()}
+    # Ids alone do not tell which version a tag names: those of two branches may be the same.
+    present = lakes[-1].history()[-1].tags if lakes and not changes else ()
     if wanted == AUTO:
-        return _dated(lake, changes)
-    tags = {} if lake is None else lake.tags()
-    if wanted and wanted in tags and (changes or wanted not in _present(lake)):
-        raise ConfigError(f"tag: {wanted!r} names version {tags[wanted]} already; nothing was touched, choose another")
+        return _dated(taken, present)
+    if wanted and wanted in taken and wanted not in present:
+        raise ConfigError(f"tag: {wanted!r} names version {taken[wanted]} already; nothing was touched, choose another")
     return wanted or ""
 
 
-def _dated(lake: Lake | None, changes: bool) -> str:
-    own = [] if changes else [name for name in _present(lake) if _DATED.fullmatch(name)]
-    if own:
+def _dated(taken: Collection[str], present: Iterable[str]) -> str:
+    if own := [name for name in present if _DATED.fullmatch(name)]:
         return max(own)
-    tags = {} if lake is None else lake.tags()
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
-    return next(name for name in (now, *(f"{now}.{number}" for number in range(2, 1000))) if name not in tags)
-
-
-def _present(lake: Lake | None) -> Iterable[str]:
-    """Tags of the version that is there. Ids alone do not tell: those of two branches may be the same."""
-    return lake.history()[-1].tags if lake is not None else ()
+    return next(name for name in (now, *(f"{now}.{number}" for number in range(2, 1000))) if name not in taken)
