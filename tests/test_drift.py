@@ -310,23 +310,20 @@ def test_a_renamed_option_that_changed_a_label_too(project: Path, lake: Path) ->
     assert [int(cell[0]) for cell in column(lake, "Weather")[:12]] == [0] * 12
 
 
-def test_another_answer_of_an_ontology_without_ids_is_seen(project: Path, tmp_path: Path) -> None:
-    """There the name alone says what was answered, whatever ids the export has."""
+def test_a_renamed_option_of_an_ontology_without_ids_is_another_option(project: Path, tmp_path: Path) -> None:
+    """There names alone say what was answered, whatever ids the export has: cells have to follow them."""
     lake = tmp_path / "lake"
     with edited_ontology(project) as ontology:
         for one in weather(ontology)["options"]:
             del one["featureSchemaId"]
-    with edited(project) as rows:
-        for row in rows:
-            rename_everywhere(row, "schema-rain", "rain")
-            for spelled in annotations_of(row)["frames"].values():
-                for answer in spelled["classifications"]:
-                    answer["radio_answer"]["feature_schema_id"] = ""
     assert sync(project, lake).ok
+    with edited_ontology(project) as ontology:
+        weather(ontology)["options"][1] |= {"label": "Drizzle", "value": "drizzle"}
     with edited(project) as rows:
-        annotations_of(rows[0])["frames"]["7"]["classifications"][0]["radio_answer"] |= {"name": "fog", "value": "fog"}
-    assert sync(project, lake).assets["relabelled"] == 1
-    assert [int(cell[0]) for cell in column(lake, "Weather")[:12]] == [0] * 6 + [2] * 6
+        rename_everywhere(rows, "schema-rain", "drizzle")
+    assert sync(project, lake).assets["relabelled"] == 3
+    assert class_names(lake, "Weather") == ["sun", "rain", "fog", "drizzle"]
+    assert [int(cell[0]) for cell in column(lake, "Weather")[:12]] == [0] * 6 + [3] * 6
 
 
 def test_a_new_tool_is_filled_from_the_labels_that_use_it(project: Path, lake: Path) -> None:

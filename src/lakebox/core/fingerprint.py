@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from lakebox.core.urls import lasting
@@ -19,30 +19,31 @@ def digest(value: Any) -> str:
     return hashlib.blake2b(text.encode(), digest_size=10).hexdigest()
 
 
-def canonical(node: Any) -> Any:
+def canonical(node: Any, unnamed: Collection[str] = ()) -> Any:
     """The same annotations in one order, with addresses reduced to what lasts.
 
     Lists of features are sorted by feature id (Labelbox does not promise an order), other lists (vertices, segments)
-    stay as they are. Dictionaries are sorted by `digest`.
+    stay as they are. Dictionaries are sorted by `digest`. Keys in `unnamed` are left out of features that say their
+    schema id.
     """
     if isinstance(node, Mapping):
-        return {k: lasting(v) if k == "url" and isinstance(v, str) else canonical(v) for k, v in node.items()}
+        out = unnamed if node.get("feature_schema_id") else ()
+        return {
+            k: lasting(v) if k == "url" and isinstance(v, str) else canonical(v, unnamed)
+            for k, v in node.items()
+            if k not in out
+        }
     if isinstance(node, list) and node and isinstance(node[0], Mapping):
         key = next((k for k in _ORDERED_BY if k in node[0]), None)
-        items = sorted(node, key=lambda item: str(item.get(key, ""))) if key else node
-        return [canonical(item) for item in items]
+        listed = sorted(node, key=lambda item: str(item.get(key, ""))) if key else node
+        return [canonical(item, unnamed) for item in listed]
     return node
 
 
-def unnamed(node: Any) -> Any:
-    """The same annotations without the names of features that say their schema id: a feature that is renamed in
-    Labelbox is renamed in every label, and no cell changes by that."""
-    if isinstance(node, list):
-        return [unnamed(item) for item in node]
-    if not isinstance(node, Mapping):
-        return node
-    left_out = _NAMES if node.get("feature_schema_id") else ()
-    return {key: unnamed(value) for key, value in node.items() if key not in left_out}
+def by_schema_id(node: Any) -> Any:
+    """As `canonical`, without the names of features: one that is renamed in Labelbox is renamed in every label, and no
+    cell changes by that."""
+    return canonical(node, _NAMES)
 
 
 def track_number(feature_id: str) -> int:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lakebox.core.annotations import parse_label
-from lakebox.core.fingerprint import canonical, digest, unnamed
+from lakebox.core.fingerprint import by_schema_id, digest
 from lakebox.core.frames import FrameSelection
 from lakebox.core.labels import LabelPolicy, same_status
 from lakebox.core.model import Asset, Facts, Failure, Label, LabelHead, MaskRef, Media, Ontology
@@ -30,8 +30,8 @@ class Reading:
     frames: FrameSelection
     recipe: str
     """Names everything else that the stored media depend on (the pixel format)."""
-    content: Callable[[Any], Any] = unnamed
-    """What of a label's annotations decides what its cells hold."""
+    content: Callable[[Any], Any] = by_schema_id
+    """What of a label's annotations decides what its cells hold, in one order."""
 
 
 @dataclass(slots=True)
@@ -286,7 +286,7 @@ def _label_content(project: Json, head: LabelHead | None, label: Label | None, r
     details = raw.get("label_details") or {}
     painted = any(isinstance(shape, MaskRef) for track in label.tracks for shape in track.shapes)
     date = (details.get("content_last_updated_at") or details.get("updated_at")) if painted else None
-    return [head.id, head.creator, canonical(reading.content(raw.get("annotations"))), date]
+    return [head.id, head.creator, reading.content(raw.get("annotations")), date]
 
 
 def _facts(row: Json, project: Json) -> Facts:
