@@ -65,11 +65,11 @@ def run(cfg: DictConfig, progress: Progress | None = None, given: Mapping[str, o
     return report
 
 
-def _save(media: Any, labels: Any, target: Any) -> None:
+def _save(media: Any, labels: Any, make: Any) -> Any:
     """Joining is Deep Lake's; other storages bring their own."""
     from lakebox.adapters.deep_lake_join import save
 
-    save(media, labels, target)
+    return save(media, labels, make)
 
 
 def report_file(cfg: DictConfig) -> ReportFile:

@@ -234,11 +234,26 @@ class DeepLake(DeepLakeView):
         self._base = self.version
 
     def revert(self, version: str) -> None:
-        """Make the content of an earlier version the newest version; those between stay in the history."""
+        """Make the content of an earlier version the newest version; those between stay in the history.
+
+        Raises:
+            LakeError: an earlier revert undid that version, and Deep Lake does not go back to such.
+        """
         if self._origin:
             self._origin.room(0)
         with translated(f"path {self._path}: going back to version {version}"):
-            self._dataset.revert_to(version)
+            try:
+                self._dataset.revert_to(version)
+            except RuntimeError as error:
+                if "already the live head" in str(error):
+                    return  # the last thing that happened here was going back to it
+                if "not a live commit" not in str(error):
+                    raise
+                raise LakeError(
+                    f"path {self._path}: version {version} was undone when an earlier version was made the present"
+                    " again; Deep Lake cannot go back to it. It can still be read by its tag, and task=sync brings in"
+                    " what the project says now"
+                ) from error
         self._base = self.version
 
 

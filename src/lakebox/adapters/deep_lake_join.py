@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -59,14 +59,18 @@ def _columns(media: DeepLakeView, labels: DeepLakeView) -> Iterator[tuple[str, s
             yield "a", name, f"{name} (annotations)"
 
 
-def save(media: DeepLakeView, labels: DeepLakeView, target: DeepLake) -> None:
+def save(media: DeepLakeView, labels: DeepLakeView, make: Callable[[], DeepLake]) -> DeepLake:
     """Write what `joined` shows into a new dataset, pictures byte by byte, and commit it.
+
+    Where there are no annotations yet, the state is the media's, so that the next run annotates them.
 
     Raises:
         LakeError: whole videos are stored, which Deep Lake does not hand out again.
     """
     chosen = list(_columns(media, labels))
-    own = _make_columns(media, labels, target, chosen)
+    own = _own_columns(media, labels, chosen)
+    target = make()
+    _arrange(media, labels, target, chosen, own)
     at = {key: row for row, key in enumerate(labels.read(ROW_KEY, np.arange(len(labels))))}
     keys = media.read(ROW_KEY, np.arange(len(media)))
     for start in range(0, len(keys), _BATCH):
@@ -77,6 +81,9 @@ def save(media: DeepLakeView, labels: DeepLakeView, target: DeepLake) -> None:
         }
         views = {"m": media, "a": labels}
         cells = {new: _cells(views[who], name, own.get(new), rows[who]) for who, name, new in chosen}
+        for name in _OF_LABELS & own.keys():
+            theirs = _cells(media, name, own[name], rows["m"])
+            cells[name] = [b if at is None else a for a, b, at in zip(cells[name], theirs, rows["a"], strict=True)]
         target.append(
             {name: values for name, values in cells.items() if name in own},
             {name: values for name, values in cells.items() if name not in own},
@@ -84,7 +91,8 @@ def save(media: DeepLakeView, labels: DeepLakeView, target: DeepLake) -> None:
     if labelbox_meta := media.described():
         target.describe(labelbox_meta)
     target.note(labels.stored().notes)
-    target.commit(f"join {media.address} and {labels.address}")
+    target.commit(f"join {media.address} and {labels.address or labels.version}")
+    return target
 
 
 def _cells(view: DeepLakeView, name: str, column: Column | None, rows: list[int | None]) -> list[Any]:
@@ -98,12 +106,11 @@ def _cells(view: DeepLakeView, name: str, column: Column | None, rows: list[int 
     return [nothing if cell is None else cell for cell in cells]
 
 
-def _make_columns(
-    media: DeepLakeView, labels: DeepLakeView, target: DeepLake, chosen: list[tuple[str, str, str]]
-) -> dict[str, Column]:
-    """Returns lakebox's own ones by their name."""
-    views = {"m": media, "a": labels}
-    known = {who: {column.name: column for column in view.stored().columns} for who, view in views.items()}
+def _own_columns(media: DeepLakeView, labels: DeepLakeView, chosen: list[tuple[str, str, str]]) -> dict[str, Column]:
+    """Lakebox's own ones by their name."""
+    known = {
+        who: {column.name: column for column in view.stored().columns} for who, view in (("m", media), ("a", labels))
+    }
     own = {new: replace(known[who][name], name=new) for who, name, new in chosen if name in known[who]}
     videos = [name for name, column in own.items() if column.type == "video"]
     if videos:
@@ -111,14 +118,23 @@ def _make_columns(
             f"column {videos[0]!r} of {media.address} stores whole videos, which cannot be copied; use the view that"
             " lakebox.join gives, or a dataset with pixels=jpeg or png"
         )
+    return own
+
+
+def _arrange(
+    media: DeepLakeView,
+    labels: DeepLakeView,
+    target: DeepLake,
+    chosen: list[tuple[str, str, str]],
+    own: dict[str, Column],
+) -> None:
     target.arrange(list(own.values()), ())
     for who, name, new in chosen:
         if new not in own:
-            source = views[who].handle
+            source = (media if who == "m" else labels).handle
             target.handle.add_column(new, source.schema[name].dtype)
             for key, value in dict(source[name].metadata).items():
                 target.handle[new].metadata[key] = value
-    return own
 
 
 def view_at(address: str) -> DeepLakeView:

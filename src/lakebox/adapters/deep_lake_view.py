@@ -135,15 +135,23 @@ class DeepLakeView:
 
     def history(self) -> list[Version]:
         """Versions, the oldest first."""
-        tags = self._dataset.tags
-        named: dict[str, list[str]] = {}
-        for name in tags.names():
-            named.setdefault(str(tags[name].version), []).append(name)
+        named = self._named()
         return [
             Version(str(one.id), str(one.message or ""), _utc(one.timestamp), tuple(sorted(named.get(str(one.id), []))))
             for one in self._dataset.history
             if str(one.id) != _WAITING
         ]
+
+    def _named(self) -> dict[str, list[str]]:
+        """Version -> tags of this branch. Ids are counted by branch, so that only the tag itself knows which it is."""
+        tags = self._dataset.tags
+        own = str(self._dataset.current_branch.name)
+        is_alone = len(self._dataset.branches.names()) < 2
+        named: dict[str, list[str]] = {}
+        for name in tags.names():
+            if is_alone or str(tags[name].open().current_branch.name) == own:
+                named.setdefault(str(tags[name].version), []).append(name)
+        return named
 
     def at(self, name: str) -> DeepLakeView:
         """As it was at a tag or version.

@@ -68,9 +68,14 @@ def complain(text: str) -> None:
 def show(report: dict[str, Any]) -> None:
     """A report (`Report.as_dict`) for people, on standard output."""
     console = Console(highlight=False)
-    console.print(_summary(report))
-    for table in _listed(report):
-        console.print(table)
+    lines = _summary(report)
+    width = max(map(len, lines))
+    for name, text in lines.items():  # not folded: what is to be copied stays in one piece
+        console.print(f"[bold]{name:<{width}}[/bold]  {escape(text)}", soft_wrap=True)
+    for line in _versions(report.get("versions") or ()):
+        console.print(line, soft_wrap=True)
+    if report.get("changes"):
+        console.print(_changes(report["changes"]))
     if report["task"] in _QUIET:
         return
     for title, names, rows in _counts(report):
@@ -86,7 +91,7 @@ def show(report: dict[str, Any]) -> None:
         console.print("Everything else is done; once mended, the same command does the rest.")
 
 
-def _summary(report: dict[str, Any]) -> Table:
+def _summary(report: dict[str, Any]) -> dict[str, str]:
     dataset, assets, media, masks = (report[name] for name in ("dataset", "assets", "media", "masks"))
     lines = {report["task"]: report["plan"]}
     if report["task"] not in _QUIET and (report["task"] != "upload" or assets["added"] or assets["failed"]):
@@ -97,44 +102,43 @@ def _summary(report: dict[str, Any]) -> Table:
     if masks["fetched"] or masks["failed"]:
         lines["masks"] = f"{masks['fetched']} files" + (f", {masks['failed']} failed" if masks["failed"] else "")
     lines["took"] = f"{seconds:.2f} s"
+    branch = f"@{dataset['branch']}" if dataset["branch"] != "main" else ""
     if dataset["version"]:
-        tag = f" tag {dataset['tag']}" if dataset["tag"] else ""
-        lines["dataset"] = f"{dataset['path']}, {dataset['rows']} rows, version {dataset['version']}{tag}"
+        tag = f", tag {dataset['tag']}" if dataset["tag"] else ""
+        lines["dataset"] = f"{dataset['path']}{branch}, {dataset['rows']} rows, version {dataset['version']}{tag}"
     if dataset["version"] and report["task"] not in _QUIET:
-        branch = f"@{dataset['branch']}" if dataset["branch"] != "main" else ""
         lines["open it"] = f'deeplake.open_read_only("{dataset["path"]}{branch}")'
-        lines["see it"] = f"lakebox task=preview path={dataset['path']}"
-    lines |= _labelbox(report.get("labelbox", {}))
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="bold")
-    table.add_column(overflow="fold")
-    for name, text in lines.items():
-        table.add_row(name, escape(text))
-    return table
+        lines["see it"] = f"lakebox task=preview {_where(dataset)}"
+    return lines | _labelbox(report.get("labelbox", {}))
 
 
-def _listed(report: dict[str, Any]) -> Iterator[Table]:
-    """Versions and changes, a line each."""
-    if report.get("versions"):
-        table = _lines("version", "time", "tags", "what its run did")
-        for one in report["versions"]:
-            table.add_row(*map(escape, (one["id"], one["time"], ", ".join(one["tags"]), one["message"])))
-        yield table
-    if report.get("changes"):
-        table = _lines("data row", "name", "", "frames", "objects", "columns")
-        for one in report["changes"]:
-            objects = Counter(each["change"] for each in one["objects"])
-            said = ", ".join(f"{count} {what}" for what, count in sorted(objects.items()))
-            columns = ", ".join(one["columns"][:4]) + (", ..." if len(one["columns"]) > 4 else "")
-            cells = (one["data_row_id"], one["name"], one["change"], _spans(one["frames"]), said, columns)
-            table.add_row(*map(escape, cells))
-        yield table
+def _where(dataset: dict[str, Any]) -> str:
+    """The overrides with which other tasks find the dataset."""
+    if dataset["media"]:
+        return f"path={dataset['media']} provider=separate provider.annotations={dataset['path']}"
+    branch = f" provider=branch provider.branch={dataset['branch']}" if dataset["branch"] != "main" else ""
+    return f"path={dataset['path']}{branch}"
 
 
-def _lines(*names: str) -> Table:
+def _versions(versions: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Two lines each, the second for what its run did: a column would leave it no width."""
+    for one in versions:
+        tags = f"  [bold]{escape(', '.join(one['tags']))}[/bold]" if one["tags"] else ""
+        yield f"{one['id']}  {one['time']}{tags}"
+        yield f"    {escape(one['message'])}"
+
+
+def _changes(changes: Sequence[dict[str, Any]]) -> Table:
+    """Changed data rows, a line each."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for name in names:
-        table.add_column(name, overflow="fold", no_wrap=name in ("version", "time", "tags", "data row"))
+    for name in ("data row", "name", "", "frames", "objects", "columns"):
+        table.add_column(name, overflow="fold", no_wrap=name == "data row")
+    for one in changes:
+        objects = Counter(each["change"] for each in one["objects"])
+        said = ", ".join(f"{count} {what}" for what, count in sorted(objects.items()))
+        columns = ", ".join(one["columns"][:4]) + (", ..." if len(one["columns"]) > 4 else "")
+        cells = (one["data_row_id"], one["name"], one["change"], _spans(one["frames"]), said, columns)
+        table.add_row(*map(escape, cells))
     return table
 
 

@@ -17,7 +17,7 @@ What = Literal["added", "removed", "changed"]
 Row = Mapping[str, Any]
 """Column key -> cell."""
 
-_GEOMETRY, _TRACKS = ":geometry", ":tracks"
+_GEOMETRY, _TRACKS, _PIXELS = ":geometry", ":tracks", "lakebox:pixels"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,23 +67,30 @@ def changes(before: View, after: View) -> Iterator[RowChange]:
         if was is None:
             yield RowChange(asset.id, _name(after, new, asset), "added", _frames(after, asset))
         elif (was.media_stamp, was.labels_stamp) != (asset.media_stamp, asset.labels_stamp):
-            yield _changed(before, old, was, after, new, asset)
+            change = _changed(before, old, was, after, new, asset)
+            if change.frames:  # a fingerprint may be another while what it stands for is written the same
+                yield change
     for asset in finished.values():
         yield RowChange(asset.id, _name(before, old, asset), "removed", _frames(before, asset))
 
 
 def _changed(before: View, old: Stored, was: StoredAsset, after: View, new: Stored, asset: StoredAsset) -> RowChange:
-    names = {column.key: column.name for column in (*old.columns, *new.columns)}
-    left, right = _rows(before, old, was), _rows(after, new, asset)
+    columns = (*old.columns, *new.columns)
+    names = {column.key: column.name for column in columns}
+    widths = {column.key: len(column.classes or ()) for column in columns if column.type == "array"}
+    left, right = _rows(before, old, was, widths), _rows(after, new, asset, widths)
     found = _Gathered()
+    if was.media_stamp != asset.media_stamp:
+        found.frames |= {*left, *right}
+        found.columns |= {_PIXELS} & names.keys()
     for frame in sorted({*left, *right}):
         _compare(frame, left.get(frame, {}), right.get(frame, {}), found)
     objects = tuple(
         ObjectChange(names[key], track, _what(kinds), tuple(sorted(f for fs in kinds.values() for f in fs)))
         for (key, track), kinds in sorted(found.objects.items(), key=lambda item: (names[item[0][0]], item[0][1]))
     )
-    columns = tuple(sorted(names[key] for key in found.columns))
-    return RowChange(asset.id, _name(after, new, asset), "changed", tuple(sorted(found.frames)), objects, columns)
+    differing = tuple(sorted(names[key] for key in found.columns))
+    return RowChange(asset.id, _name(after, new, asset), "changed", tuple(sorted(found.frames)), objects, differing)
 
 
 def _what(kinds: Mapping[str, Sequence[int]]) -> What:
@@ -91,11 +98,19 @@ def _what(kinds: Mapping[str, Sequence[int]]) -> What:
     return "added" if set(kinds) == {"added"} else "removed" if set(kinds) == {"removed"} else "changed"
 
 
-def _rows(view: View, stored: Stored, asset: StoredAsset) -> dict[int, Row]:
-    """Frame -> cells of annotations and facts."""
+def _rows(view: View, stored: Stored, asset: StoredAsset, widths: Mapping[str, int]) -> dict[int, Row]:
+    """Frame -> cells of annotations and facts. Checklists are as wide as the wider of both versions has them."""
     wanted = [column for column in stored.columns if _counts(column)]
     cells = {column.key: view.read(column.name, asset.rows) for column in wanted}
+    for column in wanted:
+        if column.type == "array" and column.ndim == 2 and column.classes is not None:
+            cells[column.key] = [_widened(cell, widths[column.key]) for cell in cells[column.key]]
     return {frame: {key: cells[key][at] for key in cells} for at, frame in enumerate(_frames(view, asset))}
+
+
+def _widened(cell: Any, width: int) -> Any:
+    """A new option is a new column of zeros, which says nothing new of anything."""
+    return cell if cell is None else np.pad(cell, ((0, 0), (0, max(0, width - cell.shape[1]))))
 
 
 def _counts(column: Column) -> bool:
@@ -151,8 +166,8 @@ def _one(cell: Any, at: int, count: int, is_geometry: bool) -> Any:
     if isinstance(cell, str):
         listed = json.loads(cell) if cell else []
         return listed[at] if isinstance(listed, list) and at < len(listed) else cell
-    if is_geometry and isinstance(cell, np.ndarray) and cell.ndim == 3 and cell.dtype == bool:
-        return cell[:, :, at]
+    if is_geometry and isinstance(cell, np.ndarray) and cell.dtype.kind in "ub":
+        return cell[:, :, at] if cell.ndim == 3 else cell
     return cell[at] if cell is not None and len(cell) == count else cell
 
 
@@ -167,5 +182,5 @@ def _same(left: Any, right: Any) -> bool:
 
 def _empty(cell: Any) -> bool:
     if cell is None or isinstance(cell, str):
-        return not cell
+        return cell in (None, "", "[]")  # the last is the answers of no objects
     return isinstance(cell, list | np.ndarray) and (np.size(cell) == 0 if isinstance(cell, np.ndarray) else not cell)

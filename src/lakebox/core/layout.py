@@ -66,10 +66,12 @@ class Layout:
         return tuple([*own, self.relationships] if self.relationships else own)
 
     def digest(self) -> str:
-        """Changes when cells would be written differently; part of every labels fingerprint."""
-        converters = [repr(group.converter) for group in self.groups]
-        retired = [tool.name for group in self.groups for tool in group.tools if not tool.key]
-        return digest([[column.form() for column in self.columns()], converters, retired])
+        """Changes when cells would be written differently; part of every labels fingerprint. The order in which
+        Labelbox lists features decides no cell, so it does not count."""
+        forms = {column.key: column.form() for column in self.columns()}
+        converters = {group.geometry.key: repr(group.converter) for group in self.groups}
+        retired = sorted(tool.name for group in self.groups for tool in group.tools if not tool.key)
+        return digest([forms, converters, retired])
 
 
 def make_layout(

@@ -53,13 +53,12 @@ class Plan:
         parts = [f"{len(self.add)} to add" + (f" ({replaced} in place of changed media)" if replaced else "")]
         parts += [f"{len(self.relabel)} to relabel", f"{len(self.drop)} to drop", f"{len(self.keep)} unchanged"]
         parts += [f"{len(self.columns)} columns to add"] if self.columns else []
-        parts += [f"columns to remove: {', '.join(self.remove)}"] if self.remove else []
-        parts += [f"columns to rename: {', '.join(f'{a} to {b}' for a, b in self.renames.items())}"] * bool(
-            self.renames
-        )
-        parts += [f"class names of {', '.join(self.renamed)} to update"] if self.renamed else []
+        parts += [f"columns to remove: {some(self.remove)}"] if self.remove else []
+        renames = [f"{old} to {new}" for old, new in self.renames.items()]
+        parts += [f"columns to rename: {some(renames)}"] if renames else []
+        parts += [f"class names of {some(self.renamed)} to update"] if self.renamed else []
         parts += [f"{len(self.unfinished)} unfinished to clear"] if self.unfinished else []
-        return ", ".join(parts) + (f"; ontology: {some(self.drift)}" if self.drift else "")
+        return ", ".join(parts) + (f"; drift: {some(self.drift)}" if self.drift else "")
 
 
 def some(names: Sequence[str], most: int = 5) -> str:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lakebox.core.annotations import parse_label
-from lakebox.core.fingerprint import canonical, digest
+from lakebox.core.fingerprint import by_schema_id, digest
 from lakebox.core.frames import FrameSelection
 from lakebox.core.labels import LabelPolicy, same_status
 from lakebox.core.model import Asset, Facts, Failure, Label, LabelHead, MaskRef, Media, Ontology
@@ -30,6 +30,8 @@ class Reading:
     frames: FrameSelection
     recipe: str
     """Names everything else that the stored media depend on (the pixel format)."""
+    content: Callable[[Any], Any] = by_schema_id
+    """What of a label's annotations decides what its cells hold, in one order."""
 
 
 @dataclass(slots=True)
@@ -260,7 +262,7 @@ def _asset(
         facts=facts,
         label_id=head.id if head else "",
         media_stamp=_media_stamp(url, media, reading, label),
-        labels_stamp=digest([name, _said(facts), _said(media), _label_content(project, head, label)]),
+        labels_stamp=digest([name, _said(facts), _said(media), _label_content(project, head, label, reading)]),
         position=position,
     )
 
@@ -276,7 +278,7 @@ def _said(value: Any) -> list[Any]:
     return [getattr(value, name) for name in value.__dataclass_fields__]
 
 
-def _label_content(project: Json, head: LabelHead | None, label: Label | None) -> Any:
+def _label_content(project: Json, head: LabelHead | None, label: Label | None, reading: Reading) -> Any:
     """Everything of the label that cells are made of. Repainted masks keep their address, so their date counts too."""
     if head is None or label is None:
         return None
@@ -284,7 +286,7 @@ def _label_content(project: Json, head: LabelHead | None, label: Label | None) -
     details = raw.get("label_details") or {}
     painted = any(isinstance(shape, MaskRef) for track in label.tracks for shape in track.shapes)
     date = (details.get("content_last_updated_at") or details.get("updated_at")) if painted else None
-    return [head.id, head.creator, canonical(raw.get("annotations")), date]
+    return [head.id, head.creator, reading.content(raw.get("annotations")), date]
 
 
 def _facts(row: Json, project: Json) -> Facts:

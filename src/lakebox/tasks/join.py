@@ -14,26 +14,32 @@ from lakebox.core.lake_port import MAIN, Lake, Place
 from lakebox.core.report import Report
 from lakebox.errors import ConfigError
 from lakebox.tasks.kept import Kept, address_of
+from lakebox.tasks.versions import Name
 
-Save = Callable[[Any, Any, Any], None]
-"""Media, annotations, new dataset -> the dataset has both."""
+Save = Callable[[Any, Any, Callable[[], Lake]], Lake]
+"""Media, annotations, what makes the new dataset -> the dataset, which has both."""
 
 
 class Join(Kept):
     """Says what there is to join, and saves it as a dataset if that is asked for."""
 
     out: str | None = Field(default=None, description="Address of a new dataset; None: nothing is written")
-    at: str | None = Field(default=None, description="Tag or version of the annotations; None: the present")
+    at: Name | None = Field(default=None, description="Tag or version of the annotations; None: the present")
     save: SkipValidation[Save]
 
     def __call__(self) -> Report:
         """A report of how many rows have annotations.
 
         Raises:
-            ConfigError: there is no such dataset, or something is at `out` already.
+            ConfigError: there is no such dataset, media and annotations are one, or something is at `out` already.
             LakeError: it cannot be read or written.
         """
         started, place = time.monotonic(), self.place()
+        if not place.apart:
+            raise ConfigError(
+                f"provider: media and annotations are both at {place.media}, so there is nothing to join; say where the"
+                " annotations are with provider=separate or provider=branch"
+            )
         media = self._media(place)
         labels = self.labels(place)
         seen = labels.at(self.at) if self.at else labels
@@ -58,9 +64,10 @@ class Join(Kept):
 
     def _save(self, media: Lake, labels: Any, out: str, report: Report) -> None:
         with self.storage.lock(out):
-            if self.storage.find(out) is not None:
+            begun = self.storage.find(out)
+            if begun is not None and (len(begun) or begun.stored().columns):
                 raise ConfigError(f"task.out: there is a dataset at {out} already; nothing was touched, choose another")
-            target = self.storage.create(out)
-            self.save(media, labels, target)
+            # One that was cut short holds nothing yet, and is taken up again.
+            target = self.save(media, labels, lambda: self.storage.create(out) if begun is None else begun)
         report.dataset.path, report.dataset.branch, report.dataset.media = out, MAIN, ""
         report.dataset.rows, report.dataset.version = len(target), target.version

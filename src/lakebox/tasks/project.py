@@ -11,14 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, SkipValidation
 from lakebox.core.columns import Column
 from lakebox.core.drift import Difference, Drift, differences, recalled, remembered, united
 from lakebox.core.facts import fact_columns, media_columns
-from lakebox.core.fingerprint import digest
+from lakebox.core.fingerprint import canonical, digest
 from lakebox.core.frames import FrameSelection
 from lakebox.core.labels import LabelPolicy
 from lakebox.core.lake_port import Lake, Place, Provider, Storage, Stored
 from lakebox.core.layout import Layout, make_layout
 from lakebox.core.mapping import Mapping
 from lakebox.core.model import Asset, Failure, Ontology
-from lakebox.core.ontology import parse_ontology
+from lakebox.core.ontology import has_ids, parse_ontology
 from lakebox.core.plan import Plan, make_plan, with_columns
 from lakebox.core.ports import (
     Executor,
@@ -141,6 +141,8 @@ class Project(BaseModel):
         raw = self.source.ontology()
         given = parse_ontology(raw, self.source.describe()) if raw is not None else None
         reading = Reading(self.labels, self.frames, digest(repr(self.pixels)))
+        if given is not None and not has_ids(given):
+            reading = replace(reading, content=canonical)  # names decide what is meant
         return scan(rows, self.project_id, reading, given, self.limit, unchanged)
 
     def _recipe(self, project_name: str) -> str:

@@ -5,10 +5,12 @@ One of a user's own is a callable that takes the project's name and returns an a
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from lakebox.core.lake_port import MAIN, Place, Provider
-from lakebox.errors import ConfigError
+from lakebox.errors import ConfigError, LakeboxError
 
 
 class InPlace(BaseModel):
@@ -51,13 +53,7 @@ class Separate(BaseModel):
     annotations: str = Field(min_length=1, description="Address of the dataset of annotations")
 
     def __call__(self, project_name: str) -> Place:
-        """Both addresses.
-
-        Raises:
-            ConfigError: they are the same.
-        """
-        if self.annotations.rstrip("/") == self.path.rstrip("/"):
-            raise ConfigError(f"provider.annotations: {self.path} is where the media are; choose another address")
+        """Both addresses."""
         return Place(self.path, annotations=self.annotations)
 
 
@@ -65,9 +61,14 @@ def place_of(provider: Provider, project_name: str) -> Place:
     """What the provider says, as a place.
 
     Raises:
-        ConfigError: a user's own provider gave something else.
+        ConfigError: a user's own provider failed, or what it gave is no place for media and annotations.
     """
-    found = provider(project_name)
+    try:
+        found = provider(project_name)
+    except LakeboxError:
+        raise
+    except Exception as error:  # a user's own may raise anything
+        raise ConfigError(f"provider: failed for project {project_name!r}: {type(error).__name__}: {error}") from error
     if isinstance(found, str):
         found = Place(found)
     if not isinstance(found, Place) or not found.media:
@@ -75,4 +76,21 @@ def place_of(provider: Provider, project_name: str) -> Place:
             f"provider: gave {type(found).__name__} {found!r:.80} for project {project_name!r}, not an address (str)"
             " or a lakebox.core.lake_port.Place"
         )
+    _refuse_contradiction(found)
     return found
+
+
+def _refuse_contradiction(place: Place) -> None:
+    if place.annotations and _bare(place.annotations) == _bare(place.media):
+        raise ConfigError(f"provider.annotations: {place.media} is where the media are; choose another address")
+    if place.annotations and place.branch != MAIN:
+        raise ConfigError(
+            f"provider: annotations cannot be both in a dataset of their own ({place.annotations}) and on branch"
+            f" {place.branch!r}; choose one"
+        )
+
+
+def _bare(address: str) -> str:
+    """The address in one spelling."""
+    local = address.removeprefix("file://")
+    return address.rstrip("/") if "://" in local else str(Path(local).expanduser().absolute().resolve())

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import logging
-import re
 import time
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Literal
 
 from pydantic import Field, PositiveInt
@@ -17,10 +15,11 @@ from lakebox.core.drift import Difference, Drift
 from lakebox.core.lake_port import MAIN, Lake, Place, Remembering
 from lakebox.core.report import Report
 from lakebox.core.scan import Scan
-from lakebox.errors import ConfigError, DriftError, LakeMoved, Stopped
+from lakebox.errors import DriftError, LakeMoved, Stopped
 from lakebox.tasks.apply import Step, describe
 from lakebox.tasks.beside import check_described, check_rows, follow
 from lakebox.tasks.project import Overview, Prepared, Project, Unread
+from lakebox.tasks.versions import Name, version_name
 
 log = logging.getLogger(__name__)
 
@@ -28,8 +27,6 @@ Action = Literal["add", "relabel", "drop"]
 
 ATTEMPTS = 5
 """How often a run plans again because somebody else committed."""
-AUTO = "auto"
-_DATED = re.compile(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ(\.\d+)?")
 
 
 class Sync(Project):
@@ -40,7 +37,7 @@ class Sync(Project):
         description="add: rows of new data rows; relabel: annotations; drop: rows of removed ones"
     )
     message: str = Field(description="Commit message; {plan} is the plan sentence")
-    tag: str | None = Field(default=None, pattern=r"^[^@\s]+$", description="Name of the version; auto: date and time")
+    tag: Name | None = Field(default=None, pattern=r"^[^@\s]+$", description="Name of the version; auto: date and time")
     commit_assets: PositiveInt = Field(default=16, description="Commit after so many videos, or 16 times the images")
     commit_megabytes: PositiveInt = Field(default=32, description="Commit when so much waits, also within an asset")
 
@@ -88,15 +85,13 @@ class Sync(Project):
         for failure in report.failures:
             self.on_error(failure)
         refuse_drift(self.drift, overview.main.drift)
-        name = self._tag_name(overview)
+        there = [one.lake for one in (overview.media, overview.main) if one and one.lake is not None]
+        name = version_name(there, self.tag, changes=not overview.plan.empty)
         report.dataset.branch = place.branch if "relabel" in self.does else MAIN
-        if not overview.plan.empty:
-            lakes = self._apply_all(found, place, overview, report)
-        else:
-            lakes = [one.lake for one in (overview.media, overview.main) if one and one.lake is not None]
-            if place.annotations and len(lakes) == 2:
-                check_rows(lakes[0], lakes[1], place)
-                self._describe_both(lakes[0], lakes[1], overview.main, place)
+        lakes = there if overview.plan.empty else self._apply_all(found, place, overview, report)
+        if overview.plan.empty and place.annotations and len(lakes) == 2:
+            check_rows(lakes[0], lakes[1], place)
+            self._describe_both(lakes[0], lakes[1], overview.main, place)
         if isinstance(self.provider, Remembering) and lakes:
             self.provider.remember(found.project_name, place)
         if place.annotations and "relabel" in self.does:
@@ -141,23 +136,6 @@ class Sync(Project):
     def _apply(self, prepared: Prepared, message: str, added: frozenset[str], report: Report) -> Lake:
         size = self.commit_megabytes << 20
         return Step(self, prepared, message, self.commit_assets, size, added, report).apply()
-
-    def _tag_name(self, overview: Overview) -> str:
-        """The name for this run's version; refused if it names another version already."""
-        lake = overview.main.lake
-        tags = {} if lake is None else lake.tags()
-        version, name = "" if lake is None else lake.version, self.tag or ""
-        if name != AUTO:
-            if name in tags and (not overview.plan.empty or tags[name] != version):
-                raise ConfigError(
-                    f"tag: {name!r} names version {tags[name]} already; nothing was touched, choose another"
-                )
-            return name
-        own = [name for name, named in tags.items() if named == version and _DATED.fullmatch(name)]
-        if own and overview.plan.empty:
-            return max(own)
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
-        return next(name for name in (now, *(f"{now}.{number}" for number in range(2, 1000))) if name not in tags)
 
     def _name_version(self, lakes: list[Lake], name: str, report: Report) -> None:
         """Tag the version; the same tag on the same version, from an earlier run, is as good."""

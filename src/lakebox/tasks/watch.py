@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field
 from lakebox.core.report import Report
 from lakebox.errors import ConfigError, LakeboxError
 from lakebox.tasks.sync import Sync
+from lakebox.tasks.versions import AUTO
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,8 @@ class Watch(Sync):
         Raises:
             ConfigError: the configuration is wrong; no later round could be right.
         """
+        if self.tag not in (None, AUTO) and self.rounds != 1:
+            raise ConfigError(f"tag: {self.tag!r} can name one version only; task=watch takes tag=auto, or none")
         started, total = time.monotonic(), Report(task="watch")
         done = errors = failed = changed = 0
         with self.stop:
@@ -61,7 +64,7 @@ class Watch(Sync):
                     log.info("round %d: %s%s, %.1f s", done, report.plan, _failures(report), report.seconds)
                 if done != self.rounds:
                     self.stop.wait(self._pause(errors))
-        total.plan = f"{done} rounds, {changed} with changes, {failed} with errors"
+        total.plan = f"{done} round{'s' * (done != 1)}, {changed} with changes, {failed} with errors"
         total.seconds = time.monotonic() - started
         return total
 
