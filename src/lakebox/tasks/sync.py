@@ -19,7 +19,7 @@ from lakebox.core.report import Report
 from lakebox.core.scan import Scan
 from lakebox.errors import ConfigError, DriftError, LakeMoved, Stopped
 from lakebox.tasks.apply import Step, describe
-from lakebox.tasks.beside import check_described, check_rows, follow
+from lakebox.tasks.beside import check_described, check_rows, follow, refuse_moved
 from lakebox.tasks.project import Overview, Prepared, Project, Unread
 
 log = logging.getLogger(__name__)
@@ -94,9 +94,9 @@ class Sync(Project):
             lakes = self._apply_all(found, place, overview, report)
         else:
             lakes = [one.lake for one in (overview.media, overview.main) if one and one.lake is not None]
-            if place.annotations and len(lakes) == 2:
+            if len(lakes) == 2:
                 check_rows(lakes[0], lakes[1], place)
-                check_described(lakes[0], lakes[1], place)
+                self._describe_both(lakes[0], lakes[1], place, overview.main)
         if isinstance(self.provider, Remembering) and lakes:
             self.provider.remember(found.project_name, place)
         if place.annotations and "relabel" in self.does:
@@ -126,17 +126,20 @@ class Sync(Project):
         prepared = self.compare(known, labels, place.annotations or place.media, "labels", frozenset({"relabel"}))
         if not prepared.todo.empty:
             self._apply(prepared, message, added, report)
-        if place.annotations:
-            self._describe_both(lake, labels, prepared)
-            check_described(lake, labels, place)
+        self._describe_both(lake, labels, place, prepared)
+        refuse_moved(self.storage, place, lake)
         report.dataset.rows, report.dataset.version = len(labels), labels.version
         return [lake, labels]
 
-    def _describe_both(self, media: Lake, labels: Lake, prepared: Prepared) -> None:
-        """Both say the same of their project, also where only one of them had something to write."""
+    def _describe_both(self, media: Lake, labels: Lake, place: Place, prepared: Prepared) -> None:
+        """Both say the same of their project, also where only one of them had something to write, or where a run was
+        killed when it had described one of them."""
+        if not place.annotations or media.described() == labels.described():
+            return
         for lake in (media, labels):
             if describe(lake, prepared):
                 lake.commit("describe the project")
+        check_described(media, labels, place)
 
     def _apply(self, prepared: Prepared, message: str, added: frozenset[str], report: Report) -> Lake:
         size = self.commit_megabytes << 20
