@@ -9,14 +9,19 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import deeplake
 
 from lakebox import load_config, run
+from lakebox.adapters.deep_lake import LocalStorage
 from lakebox.core.report import Report
+from lakebox.errors import LakeError
+from lakebox.runner import Silent
 
 from .tiny import (
     Cells,
@@ -29,6 +34,7 @@ from .tiny import (
     move_object,
     overrides,
     read_cells,
+    read_rows_in_order,
     row_keys,
     write_clip,
     write_files,
@@ -98,6 +104,12 @@ TARGETS = (
 BY_NAME = {target.name: target for target in TARGETS}
 
 
+@cache
+def _known(address: str) -> Cells:
+    """Cells of a dataset that no test changes."""
+    return read_cells(address)
+
+
 @dataclass(frozen=True)
 class Story:
     """A dataset before and after a re-fetch that nobody disturbs."""
@@ -159,7 +171,7 @@ def check_same(story: Story, path: Path, where: str, without: tuple[str, ...] = 
     """Every cell is that of the undisturbed dataset, and what is apart belongs together."""
     target = story.target
     for mine, theirs in zip(target.addresses(path), target.addresses(story.after), strict=True):
-        found = differences(read_cells(mine, without), read_cells(theirs))
+        found = differences(read_cells(mine, without), _known(theirs))
         assert found == set(), (where, mine, sorted(found)[:5])
     check_together(target, path, where)
 
@@ -181,7 +193,7 @@ def check_finished(story: Story, path: Path, where: str) -> int:
     """What counts as finished has exactly its frames, with all old or all new cells. How many data rows do."""
     target, finished = story.target, 0
     for mine, old, new in zip(*map(target.addresses, (path, story.before, story.after)), strict=True):
-        known = [read_cells(old), read_cells(new)]
+        known = [_known(old), _known(new)]
         for copy in _copies(mine, labelled="@" in mine or mine.endswith("_annotations")):
             keys = [key for key, _ in copy]
             assert any(_is_copy(copy, cells) for cells in known), (where, mine, keys[0], len(keys))
@@ -191,31 +203,18 @@ def check_finished(story: Story, path: Path, where: str) -> int:
 
 def _is_copy(copy: list[tuple[str, dict[str, Any]]], cells: Cells) -> bool:
     own = _id(copy[0][0])
-    return [key for key, _ in copy] == [key for key in cells if _id(key) == own] and all(
-        cells[key] == row for key, row in copy
-    )
+    return copy == [(key, row) for key, row in cells.items() if _id(key) == own]
 
 
 def _copies(address: str, labelled: bool) -> list[list[tuple[str, dict[str, Any]]]]:
     """(row key, cells) of the rows of each data row that says it is finished, for annotations: that it has them."""
-    keys, states = row_keys(address), column(address, STATE)
+    rows = read_rows_in_order(address)
     found = []
-    for last, text in enumerate(states):
-        state = json.loads(text) if text else {}
+    for last, (_, cells) in enumerate(rows):
+        state = json.loads(cells[STATE]) if cells[STATE] else {}
         if state and (state["labels"] or not labelled):
-            first = last + 1 - state["rows"]
-            assert {_id(key) for key in keys[first : last + 1]} == {_id(keys[last])}
-            found.append(list(zip(keys[first : last + 1], _rows(address, first, last + 1), strict=True)))
+            found.append(rows[last + 1 - state["rows"] : last + 1])
     return found
-
-
-def _rows(address: str, start: int, stop: int) -> list[dict[str, Any]]:
-    from .tiny import _plain
-
-    dataset = deeplake.open_read_only(address)
-    names = [item.name for item in dataset.schema.columns]
-    by_column = {name: [_plain(cell) for cell in dataset[name][start:stop]] for name in names}
-    return [{name: by_column[name][i] for name in names} for i in range(stop - start)]
 
 
 def _id(key: str) -> str:
@@ -256,8 +255,111 @@ def score(key: str) -> float:
 
 
 def check_own(address: str, kept: set[str], where: str = "") -> None:
-    """The values stand beside their row keys, and nowhere else."""
+    """The values stand beside their row keys, and nowhere else; a new row has nothing, or Deep Lake's None."""
     notes, scores = column(address, "note"), column(address, "score")
     for key, note, number in zip(row_keys(address), notes, scores, strict=True):
         expected = (f"about {key}", score(key)) if key in kept else ("", 0.0)
-        assert ((note or ""), float(number)) == expected, (where, key)
+        assert ((note or ""), float(number or 0)) == expected, (where, key)
+
+
+@dataclass(frozen=True)
+class Owned:
+    """A story in which somebody has columns of their own in one of the datasets or branches."""
+
+    story: Story
+    part: str
+
+    def at(self, path: Path) -> str:
+        return self.story.target.media(path) if self.part == "media" else self.story.target.labels(path)
+
+    def start(self, folder: Path, name: str = "lake") -> Path:
+        path = self.story.start(folder, name)
+        commit(self.at(path), add_own)
+        return path
+
+    def check(self, path: Path, where: str, lost: frozenset[str] = frozenset()) -> None:
+        """All values, also those beside rows of changed media, and everything that is lakebox's."""
+        before = set(_known(self.at(self.story.before))) - lost
+        check_own(self.at(path), before, where)
+        if "@" in self.story.target.labels(path) and self.part == "media":  # the branch follows
+            check_own(self.story.target.labels(path), before, where)
+        check_same(self.story, path, where, ("note", "score"))
+
+
+# Storages and progress that come between.
+
+
+class Refusing:
+    """A folder's storage in which the n-th commit or merge of a run fails."""
+
+    def __init__(self, nth: int) -> None:
+        self._own = LocalStorage()
+        self.left = nth
+
+    def find(self, path: str) -> Any:
+        lake = self._own.find(path)
+        return None if lake is None else RefusingLake(lake, self)
+
+    def create(self, path: str) -> Any:
+        return RefusingLake(self._own.create(path), self)
+
+    def lock(self, path: str) -> AbstractContextManager[None]:
+        return self._own.lock(path)
+
+    def count(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            raise LakeError("the store said no")
+
+
+class RefusingLake:
+    """A lake of it; what it does not count is the lake's own."""
+
+    def __init__(self, lake: Any, storage: Refusing) -> None:
+        self._lake = lake
+        self._storage = storage
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._lake, name)
+
+    def __len__(self) -> int:
+        return len(self._lake)
+
+    def commit(self, message: str) -> None:
+        self._storage.count()
+        self._lake.commit(message)
+
+    def merge(self, branch: str = "main") -> None:
+        self._storage.count()
+        self._lake.merge(branch)
+
+    def branch(self, name: str) -> Any:
+        lake = self._lake.branch(name)
+        return None if lake is None else RefusingLake(lake, self._storage)
+
+    def fork(self, name: str) -> Any:
+        return RefusingLake(self._lake.fork(name), self._storage)
+
+
+class Meddling(Silent):
+    """Somebody else does something whenever a run begins a stage, or has written so many rows."""
+
+    def __init__(self, meddle: Callable[[], object], times: int = 1, after_rows: int = 0) -> None:
+        self._meddle = meddle
+        self.times = times
+        self._rows = self._after = after_rows
+
+    def begin(self, what: str, assets: int) -> None:
+        if not self._after:
+            self._now()
+
+    def rows(self, count: int) -> None:
+        self._rows -= count
+        if self._after and self._rows < 0:
+            self._rows = self._after
+            self._now()
+
+    def _now(self) -> None:
+        if self.times:
+            self.times -= 1
+            self._meddle()
