@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from support.refetch import (
     BY_NAME,
     LENGTHS,
     STEPS,
+    CutBehindTheLast,
     Meddling,
     Owned,
     Refusing,
@@ -21,11 +23,12 @@ from support.refetch import (
     check_finished,
     check_own,
     check_same,
+    check_together,
     commit,
     described,
     make_story,
 )
-from support.tiny import OTHER_PROJECT, edited, overrides, read_cells, row_keys, write_project
+from support.tiny import OTHER_PROJECT, Clip, edited, overrides, read_cells, row_keys, write_clip, write_project
 
 from lakebox.errors import ConfigError, LakeError, LakeMoved
 
@@ -51,6 +54,22 @@ def test_whichever_commit_fails_the_next_run_ends_the_same(owned: Owned, tmp_pat
         assert owned.story.refetch(path).ok, nth
         owned.check(path, f"commit {nth} failed")
     assert nth > 5
+
+
+def test_own_values_pass_over_the_copy_of_a_run_that_was_cut(owned: Owned, tmp_path: Path) -> None:
+    """There are two finished copies of a data row then, and its media change again."""
+    path, project = owned.start(tmp_path), Path(shutil.copytree(owned.story.new, tmp_path / "newer"))
+    with pytest.raises(SystemExit):
+        owned.story.refetch(path, progress=CutBehindTheLast(2))
+    assert row_keys(owned.story.target.media(path)).count("row3:0") == 2
+    write_clip(project / "media/third.mp4", Clip(8, 50))
+    with edited(project) as rows:
+        rows[2]["data_row"]["row_data"] = "media/third.mp4"
+        rows[2]["media_attributes"]["frame_count"] = 50
+    assert owned.story.target.sync(project, path).ok
+    known = set(read_cells(owned.at(owned.story.before)))
+    check_own(owned.at(path), known)
+    check_together(owned.story.target, path, "cut")
 
 
 def run_command(story: Story, path: Path, cwd: Path, limit: str = "") -> subprocess.CompletedProcess[str]:

@@ -363,3 +363,19 @@ class Meddling(Silent):
         if self.times:
             self.times -= 1
             self._meddle()
+
+
+class CutBehindTheLast(Silent):
+    """Ends a run when it has written its last new data row and removed nothing yet."""
+
+    def __init__(self, new: int) -> None:
+        self._new = new
+        self._adding = False
+
+    def begin(self, what: str, assets: int) -> None:
+        self._adding = what.startswith("media")
+
+    def asset(self) -> None:
+        self._new -= self._adding
+        if not self._new:
+            raise SystemExit("cut")
