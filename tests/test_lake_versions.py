@@ -254,6 +254,21 @@ class TestTwoWriters:
         assert found is not None
         assert ids(found) == ["a", "b", "c", "d"]
 
+    def test_a_merge_does_not_bury_what_somebody_else_committed(self, world: World) -> None:
+        main = filled(world)
+        mine = main.fork("labels")
+        main.append(rows("d", n=numbers(3)))
+        main.commit("main")
+        other = world.found().branch("labels")
+        assert other is not None
+        other.update(np.array([0]), {"n": numbers(77)})
+        other.commit("other")
+        with pytest.raises(LakeMoved):
+            mine.merge()
+        found = world.found().branch("labels")
+        assert found is not None
+        assert found.read("n", np.arange(len(found))) == [77, 1, 2]
+
     def test_commits_to_another_branch_do_not_matter(self, world: World) -> None:
         main = filled(world)
         branch = main.fork("labels")

@@ -162,6 +162,10 @@ class MemoryView:
         """Cells of some rows."""
         return [self._now.cells[column][row] for row in rows.tolist()]
 
+    def foreign(self, column: str, rows: NDArray[np.int64]) -> list[Any]:
+        """Cells of somebody else's column."""
+        return self.read(column, rows)
+
 
 class MemoryLake(MemoryView):
     """One open branch of a lake: works on a copy until `commit`."""
@@ -208,10 +212,6 @@ class MemoryLake(MemoryView):
                 self._now.cells[name] += list(given)
             else:
                 self._now.cells[name] += [_stored(column, value) for value in cells[name]]
-
-    def foreign(self, column: str, rows: NDArray[np.int64]) -> list[Any]:
-        """Cells of somebody else's column."""
-        return self.read(column, rows)
 
     def put(self, column: str, rows: NDArray[np.int64], cells: Sequence[Any]) -> None:
         """Overwrite cells of somebody else's column."""

@@ -7,7 +7,7 @@ import logging
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -72,20 +72,15 @@ class LocalStorage(BaseModel):
             LakeError: the folder cannot be made or opened.
         """
         folder = local_folder(path)
-        is_new = not folder.exists()
-        _make(folder, path)
+        handle, is_new = _locked(folder, path)
         try:
-            handle = os.open(folder, os.O_RDONLY)
-        except OSError as error:
-            raise LakeError(f"path {path}: cannot be opened: {error.strerror}") from error
-        try:
-            _lock(handle, path)
             mend(folder, path)
             yield
         finally:
+            if is_new:
+                with suppress(OSError):  # something came into it
+                    folder.rmdir()
             os.close(handle)
-            if is_new and not any(folder.iterdir()):
-                folder.rmdir()
 
     def _origin(self, folder: Path, path: str) -> Origin:
         def room(wanted: int) -> None:
@@ -133,6 +128,37 @@ def _busy(path: str) -> str:
     return f"path {path}: another run is writing this dataset; nothing was touched, run again when it has ended"
 
 
+def _locked(folder: Path, path: str) -> tuple[int, bool]:
+    """An open folder with its lock, and whether it was made for that.
+
+    Another run may have made it and taken it away between our opening and locking it: that lock keeps nobody out.
+    """
+    while True:
+        is_new = not folder.exists()
+        _make(folder, path)
+        try:
+            handle = os.open(folder, os.O_RDONLY)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise LakeError(f"path {path}: cannot be opened: {error.strerror}") from error
+        try:
+            _lock(handle, path)
+            if _is_at(folder, handle):
+                return handle, is_new
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)
+
+
+def _is_at(folder: Path, handle: int) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), folder.stat())
+    except FileNotFoundError:
+        return False
+
+
 def _lock(handle: int, path: str) -> None:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -146,6 +172,8 @@ def _make(folder: Path, path: str) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
+        if not folder.exists():  # another run made it and took it away meanwhile
+            return _make(folder, path)
         raise LakeError(f"path {path}: holds a file; nothing was touched, choose another path") from error
     except OSError as error:
         raise LakeError(f"path {path}: cannot be created: {error.strerror}") from error

@@ -226,9 +226,14 @@ class DeepLake(DeepLakeView):
         return Origin(address, fresh, self._origin.room, self._origin.whole)
 
     def merge(self, branch: str = MAIN) -> None:
-        """Bring in, and commit, what a branch has and this one has not: its new rows, its deletions, its columns."""
+        """Bring in, and commit, what a branch has and this one has not: its new rows, its deletions, its columns.
+
+        Raises:
+            LakeMoved: somebody else committed here meanwhile; nothing was merged.
+        """
         if self._origin:
             self._origin.room(0)
+            self._refuse_moved(self._origin)
         with translated(f"path {self._path}: merging branch {branch!r}"):
             self._dataset.merge(branch)
         self._base = self.version

@@ -69,6 +69,9 @@ class View(Protocol):
     def read(self, column: str, rows: NDArray[np.int64]) -> list[Any]:
         """Cells of some rows; empty text is ""."""
 
+    def foreign(self, column: str, rows: NDArray[np.int64]) -> list[Any]:
+        """Cells of a column that is somebody else's, in the form that `Lake.append` takes."""
+
     def __len__(self) -> int:
         """Number of rows."""
 
@@ -94,9 +97,6 @@ class Lake(View, Protocol):
 
     def append(self, cells: Cells, foreign: Cells | None = None) -> None:
         """Add rows; `cells` names every lakebox column, `foreign` what is known for columns of others."""
-
-    def foreign(self, column: str, rows: NDArray[np.int64]) -> list[Any]:
-        """Cells of a column that is somebody else's, in the form that `append` takes."""
 
     def put(self, column: str, rows: NDArray[np.int64], cells: Sequence[Any]) -> None:
         """Overwrite cells of a column that is somebody else's with what `foreign` gave."""
@@ -141,7 +141,11 @@ class Lake(View, Protocol):
         """A new branch that begins with what is committed here."""
 
     def merge(self, branch: str = MAIN) -> None:
-        """Bring in, and commit, what another branch has and this one has not: rows, deletions, columns."""
+        """Bring in, and commit, what another branch has and this one has not: rows, deletions, columns.
+
+        Raises:
+            LakeMoved: somebody else committed here since this was opened; nothing was merged.
+        """
 
 
 @runtime_checkable

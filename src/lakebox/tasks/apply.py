@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lakebox.core.facts import PREFIX, fact_columns, media_columns
 from lakebox.core.lake_port import Lake, StoredAsset
@@ -40,6 +41,8 @@ class Step:
     added: frozenset[str]
     """Data rows that the report has as added already."""
     report: Report
+    _fresh: dict[str, list[NDArray[np.int64]]] = field(default_factory=dict, init=False)
+    """Data row -> the rows that this run appended for it."""
 
     def apply(self) -> Lake:
         """Do it. What fails for a data row is in the report.
@@ -82,11 +85,12 @@ class Step:
         return Writer(lake, self.message, self.project.progress, videos, self.commit_bytes, foreign, changed)
 
     def _clear(self, copy: StoredAsset, writer: Writer) -> None:
-        """Rows that an interrupted run left. A finished copy among them was about to be replaced by a newer one."""
-        same = (a for a in self.prepared.stored.assets if a.id == copy.id and a.complete)
-        newer = [asset for asset in same if asset.rows[0] > copy.rows[0]]
-        if copy.complete and newer:
-            writer.replace(copy, newer[-1].rows)
+        """Rows of an interrupted run, a copy that a newer one replaces, or one of which somebody else removed rows:
+        what others stored beside them goes to the copy that stays, if that is newer."""
+        same = (asset.rows for asset in self.prepared.stored.assets if asset.id == copy.id and asset.complete)
+        newer = [*(rows for rows in same if rows[0] > copy.rows[0]), *self._fresh.get(copy.id, ())]
+        if newer:
+            writer.replace(copy, newer[-1])
         else:
             writer.drop(copy)
 
@@ -137,6 +141,7 @@ class Step:
             asset, counted = ready.item.asset, _Counted(blocks, self.project.stop)
             with self._reported(asset, counted, work.unwritten):
                 rows = writer.append(counted)
+                self._fresh[asset.id] = [rows]
                 report.assets["added"] += 1
                 report.media["fetched"] += prepared.pixel_column is not None
                 report.media["frames"] += counted.rows if prepared.pixel_column else 0
@@ -185,11 +190,18 @@ class _Counted:
 
 
 def _new_rows(prepared: Prepared) -> Iterator[NewRows]:
-    """Numbers go on where the dataset's end; a changed data row keeps its own."""
-    free = 1 + max((old.index for old in prepared.stored.assets if old.complete), default=-1)
-    for asset, old in prepared.todo.add:
-        yield NewRows(asset, old.index if old else free)
-        free += old is None
+    """Numbers go on where the dataset's end. A changed data row keeps its own, and so does one whose copy is no longer
+    whole, because somebody removed a row of it, unless another one has got the number since."""
+    stored, wanted = prepared.stored.assets, {asset.id for asset, _ in prepared.todo.add}
+    taken = {old.index: old.id for old in stored if old.complete}
+    for old in stored:
+        if old.id in wanted:
+            taken.setdefault(old.index, old.id)
+    own = {uid: index for index, uid in taken.items()}
+    free = 1 + max(taken, default=-1)
+    for asset, _ in prepared.todo.add:
+        yield NewRows(asset, own.get(asset.id, free))
+        free += asset.id not in own
 
 
 def _old_rows(lake: Lake, asset: Asset, old: StoredAsset) -> OldRows:

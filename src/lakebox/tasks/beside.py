@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lakebox.core.facts import ROW_KEY, STATE, fact_columns, media_columns, state_cell
-from lakebox.core.lake_port import Lake, Place, Storage, Stored, StoredAsset
-from lakebox.errors import LakeError
+from lakebox.core.lake_port import Lake, Place, Storage, Stored, StoredAsset, View
+from lakebox.errors import LakeError, LakeMoved
 
 ROWS = 4096
 """Rows that are copied at once."""
+
+HELD = "held"
+"""Note of a branch: the version with values of others that are to be put back; empty if they are."""
 
 Held = Mapping[str, tuple[dict[str, int], list[Any]]]
 """Column of somebody else -> (row key -> position, cells)."""
@@ -31,25 +35,58 @@ def follow(storage: Storage, place: Place, media: Lake) -> Lake:
     """What holds the annotations, with exactly the rows of the media's dataset; new ones are not annotated yet.
 
     Raises:
+        LakeMoved: somebody else committed to the media meanwhile.
         LakeError: it cannot be brought to the same rows.
     """
     labels = _branch(media, place) if not place.annotations else _dataset(storage, place, media)
+    refuse_moved(storage, place, media)
     check_rows(media, labels, place)
     return labels
+
+
+def refuse_moved(storage: Storage, place: Place, media: Lake) -> None:
+    """Annotations were written for the media as they were read; commits to the one do not show in the other.
+
+    Raises:
+        LakeMoved: somebody else committed to the media since.
+    """
+    now = storage.find(place.media)
+    if now is not None and now.version != media.version:
+        raise LakeMoved(f"path {place.media}: somebody else committed version {now.version} to the media meanwhile")
 
 
 def _branch(media: Lake, place: Place) -> Lake:
     labels = media.branch(place.branch)
     if labels is None:
         return media.fork(place.branch)
-    before, there = labels.stored(), _sequence(media.stored())
-    if there == _sequence(before):
-        return labels
-    held = _held(labels, before, [asset for asset in before.assets if _name(asset) not in there])
-    labels.merge()
-    if _put_back(labels, held):
-        labels.commit("keep what others stored beside rows whose media changed")
+    theirs, ours = media.stored(), labels.stored()
+    if _sequence(theirs) != _sequence(ours):
+        _remember_replaced(labels, theirs, ours)
+        labels.merge()
+    _give_back(labels)
     return labels
+
+
+def _remember_replaced(labels: Lake, theirs: Stored, ours: Stored) -> None:
+    """A merge is a commit of its own: a run that ends right behind it must leave word of where values are."""
+    if _replaced(theirs, ours) and ours.foreign and labels.note({HELD: labels.version}):
+        labels.commit("remember what others stored beside rows whose media changed")
+
+
+def _give_back(labels: Lake) -> None:
+    version = labels.stored().notes.get(HELD)
+    if version:
+        before, now = labels.at(version), labels.stored()
+        ours = before.stored()
+        _put_back(labels, _held(before, _replaced(now, ours), ours.foreign))
+        labels.note({HELD: ""})
+        labels.commit("keep what others stored beside rows whose media changed")
+
+
+def _replaced(theirs: Stored, ours: Stored) -> list[StoredAsset]:
+    """Data rows of the annotations whose rows give way to others of the media."""
+    same = {_name(asset) for asset in theirs.assets}
+    return [asset for asset in ours.assets if _name(asset) not in same]
 
 
 def _dataset(storage: Storage, place: Place, media: Lake) -> Lake:
@@ -61,15 +98,11 @@ def _dataset(storage: Storage, place: Place, media: Lake) -> Lake:
     changed = labels.arrange(columns, ())
     ours = labels.stored()
     kept = _common(theirs.assets, ours.assets)
-    if changed or len(kept) != len(ours.assets) or len(kept) != len(theirs.assets):
-        known = {int(asset.rows[0]) for asset in kept}
-        gone = [asset for asset in ours.assets if int(asset.rows[0]) not in known]
-        held = _held(labels, ours, gone)
-        if gone:
-            labels.delete(np.concatenate([asset.rows for asset in gone]))
-        names = {column.name for column in theirs.columns} & {column.name for column in ours.columns}
-        for part in _parts(theirs.assets[len(kept) :]):
-            labels.append(_unlabelled(media, part, names))
+    stay = {id(asset) for asset in kept}
+    gone = [asset for asset in ours.assets if id(asset) not in stay]
+    if changed or gone or len(kept) != len(theirs.assets):
+        held = _held(labels, gone, ours.foreign)
+        _replace(media, labels, theirs.assets[len(kept) :], gone)
         _put_back(labels, held)
         labels.describe(media.described())
         labels.commit(f"follow the media at {place.media}: {len(theirs.assets)} data rows")
@@ -107,6 +140,15 @@ def _sequence(stored: Stored) -> list[tuple[str, str, int, int, bool]]:
     return [_name(asset) for asset in stored.assets]
 
 
+def _replace(media: Lake, labels: Lake, new: Sequence[StoredAsset], gone: Sequence[StoredAsset]) -> None:
+    shared = {column.name for column in media.stored().columns}
+    names = [column.name for column in labels.stored().columns if column.name in shared]
+    if gone:
+        labels.delete(np.concatenate([asset.rows for asset in gone]))
+    for part in _parts(new):
+        labels.append(_unlabelled(media, part, names))
+
+
 def _parts(assets: Sequence[StoredAsset]) -> Iterator[list[StoredAsset]]:
     """Data rows, so many at once that reading them is quick and holding them easy."""
     part: list[StoredAsset] = []
@@ -119,7 +161,7 @@ def _parts(assets: Sequence[StoredAsset]) -> Iterator[list[StoredAsset]]:
         yield part
 
 
-def _unlabelled(media: Lake, assets: Sequence[StoredAsset], names: Collection[str]) -> dict[str, Any]:
+def _unlabelled(media: Lake, assets: Sequence[StoredAsset], names: Sequence[str]) -> dict[str, Any]:
     """The media's facts of some data rows, which wait for their annotations."""
     rows = np.concatenate([asset.rows for asset in assets])
     cells: dict[str, Any] = {name: media.read(name, rows) for name in names}
@@ -132,24 +174,20 @@ def _states(asset: StoredAsset) -> list[str]:
     return [""] * (len(asset.rows) - 1) + [state if asset.complete else ""]
 
 
-def _held(labels: Lake, ours: Stored, gone: Sequence[StoredAsset]) -> Held:
-    """What somebody else stored beside rows that are about to go and may come again."""
-    replaced = [asset.rows for asset in gone if asset.complete]
-    if not replaced or not ours.foreign:
+def _held(labels: View, gone: Sequence[StoredAsset], foreign: Sequence[str]) -> Held:
+    """What somebody else stored beside rows that are about to be replaced; of several copies the finished one's."""
+    if not gone or not foreign:
         return {}
-    rows = np.concatenate(replaced)
+    rows = np.concatenate([asset.rows for asset in sorted(gone, key=lambda asset: asset.complete)])
     keys = {key: at for at, key in enumerate(labels.read(ROW_KEY, rows))}
-    return {name: (keys, labels.foreign(name, rows)) for name in ours.foreign}
+    return {name: (keys, labels.foreign(name, rows)) for name in foreign}
 
 
-def _put_back(labels: Lake, held: Held) -> bool:
-    if not held:
-        return False
-    keys = labels.read(ROW_KEY, _all(labels))
+def _put_back(labels: Lake, held: Held) -> None:
+    keys = labels.read(ROW_KEY, _all(labels)) if held else []
     for name, (known, cells) in held.items():
         rows = np.array([row for row, key in enumerate(keys) if key in known], np.int64)
         labels.put(name, rows, [cells[known[keys[row]]] for row in rows])
-    return True
 
 
 def check_rows(media: Lake, labels: Lake, place: Place) -> None:
@@ -159,18 +197,14 @@ def check_rows(media: Lake, labels: Lake, place: Place) -> None:
         LakeError: they do not; with the first row that differs.
     """
     where = place.annotations or f"branch {place.branch!r}"
-    if len(media) != len(labels):
-        raise LakeError(
-            f"path {place.media}: has {len(media)} rows, its annotations ({where}) have {len(labels)}; they must have"
-            " the same. Rows of unfinished data rows go with task=sync; others were added or removed by somebody else"
-        )
-    pairs = zip(media.read(ROW_KEY, _all(media)), labels.read(ROW_KEY, _all(labels)), strict=True)
+    pairs = zip_longest(*(lake.read(ROW_KEY, _all(lake)) for lake in (media, labels)))
     wrong = next(((row, a, b) for row, (a, b) in enumerate(pairs) if a != b), None)
     if wrong:
-        row, theirs, ours = wrong
+        row, theirs, ours = (one if one is not None else "missing" for one in wrong)
         raise LakeError(
-            f"path {place.media}: row {row} is {theirs!r}, in its annotations ({where}) it is {ours!r}; nothing was"
-            " annotated. Go back to a version in which they agree (task=revert), or make the annotations anew"
+            f"path {place.media}: row {row} is {theirs!r}, in its annotations ({where}) it is {ours!r}"
+            f" ({len(media)} rows, {len(labels)} with annotations); nothing was annotated. Somebody else changed rows:"
+            " go back to a version in which they agree (task=revert), or make the annotations anew"
         )
 
 

@@ -17,7 +17,7 @@ from lakebox.core.report import Report
 from lakebox.core.scan import Scan
 from lakebox.errors import DriftError, LakeMoved, Stopped
 from lakebox.tasks.apply import Step, describe
-from lakebox.tasks.beside import check_described, check_rows, follow
+from lakebox.tasks.beside import check_described, check_rows, follow, refuse_moved
 from lakebox.tasks.project import Overview, Prepared, Project, Unread
 from lakebox.tasks.versions import Name, version_name
 
@@ -89,7 +89,7 @@ class Sync(Project):
         name = version_name(there, self.tag, changes=not overview.plan.empty)
         report.dataset.branch = place.branch if "relabel" in self.does else MAIN
         lakes = there if overview.plan.empty else self._apply_all(found, place, overview, report)
-        if overview.plan.empty and place.annotations and len(lakes) == 2:
+        if overview.plan.empty and len(lakes) == 2:
             check_rows(lakes[0], lakes[1], place)
             self._describe_both(lakes[0], lakes[1], overview.main, place)
         if isinstance(self.provider, Remembering) and lakes:
@@ -121,13 +121,16 @@ class Sync(Project):
         prepared = self.compare(known, labels, place.annotations or place.media, "labels", frozenset({"relabel"}))
         if not prepared.todo.empty:
             self._apply(prepared, message, added, report)
-        if place.annotations:
-            self._describe_both(lake, labels, prepared, place)
+        self._describe_both(lake, labels, prepared, place)
+        refuse_moved(self.storage, place, lake)
         report.dataset.rows, report.dataset.version = len(labels), labels.version
         return [lake, labels]
 
     def _describe_both(self, media: Lake, labels: Lake, prepared: Prepared, place: Place) -> None:
-        """Both say the same of their project: what the annotations know, whose facts are kept up to date."""
+        """Two datasets say the same of their project: what the annotations know, whose facts are kept up to date; also
+        where a run was killed when it had described one of them."""
+        if not place.annotations:
+            return
         for lake in (labels, media):
             if describe(lake, prepared, labels):
                 lake.commit("describe the project")

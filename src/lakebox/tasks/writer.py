@@ -109,8 +109,11 @@ class Writer:
         self._commit(message)
 
     def _hand_over(self) -> None:
-        for name in self.foreign if self._heirs else ():
-            for old, new in self._heirs:
+        """Of several copies the oldest is handed over last: others stored beside that one, later ones are a killed
+        run's."""
+        heirs = sorted(self._heirs, key=lambda pair: int(pair[0][0]), reverse=True)
+        for name in self.foreign if heirs else ():
+            for old, new in heirs:
                 places = dict(zip(self.lake.read(ROW_KEY, new), new.tolist(), strict=True))
                 known = zip(self.lake.read(ROW_KEY, old), self.lake.foreign(name, old), strict=True)
                 kept = [(places[key], cell) for key, cell in known if key in places]
