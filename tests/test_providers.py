@@ -126,13 +126,16 @@ def test_annotations_of_other_media_are_refused(project: Path, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("provider", ["in_place", "branch", "separate"])
-def test_a_preview_shows_the_frames_wherever_they_are(project: Path, tmp_path: Path, provider: str) -> None:
+def test_a_preview_shows_the_frames_wherever_they_are(
+    project: Path, tmp_path: Path, provider: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The same picture, however media and annotations are kept."""
+    monkeypatch.chdir(tmp_path)  # the heading has the address, and a long one takes two lines
     sheets = []
     for name in ("in_place", provider):
-        assert sync(project, tmp_path / name, f"provider={name}").ok
+        assert sync(project, Path(name), f"provider={name}").ok
         sheet = tmp_path / f"{name}.png"
-        own = (f"path={tmp_path / name}", f"provider={name}", f"task.out={sheet}")
+        own = (f"path={name}", f"provider={name}", f"task.out={sheet}")
         assert run(load_config("task=preview", *own)).ok
         sheets.append(np.asarray(Image.open(sheet).convert("RGB"))[60:])  # below the heading, which names the place
     np.testing.assert_array_equal(*sheets)

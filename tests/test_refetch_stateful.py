@@ -191,7 +191,15 @@ def file_requests(seen: Sequence[Seen]) -> list[str]:
 STEPS = st.lists(st.lists(st.sampled_from(EDITS), min_size=1, max_size=3), min_size=1, max_size=8)
 
 
-every_media = pytest.mark.parametrize("media", ["video", "image"])
+MEDIA = ("video", "image")
+IN_PLACE, BRANCH, SEPARATE, MAPPING_FILE, KINDS, WHOLE = SETUPS
+ONE_BY_ONE_IN = [(IN_PLACE, "video"), (IN_PLACE, "image"), (BRANCH, "video"), (SEPARATE, "image")]
+AT_RANDOM_IN = [*((each, media) for each in PROVIDERS for media in MEDIA), (KINDS, "video"), (WHOLE, "image")]
+"""All of them with `LAKEBOX_EXAMPLES`; every day, what differs from the others."""
+if EXAMPLES:
+    ONE_BY_ONE_IN = [(each, media) for each in PROVIDERS for media in MEDIA]
+    AT_RANDOM_IN = [(each, media) for each in SETUPS for media in MEDIA]
+
 ONE_BY_ONE: list[list[Edit]] = [
     *[[edits.repaint_mask]] * 3,
     *[[edits.insert_option] * 4] * 2,
@@ -201,8 +209,7 @@ ONE_BY_ONE: list[list[Edit]] = [
 several times."""
 
 
-@pytest.mark.parametrize("setup", PROVIDERS, ids=lambda setup: setup.name)
-@every_media
+@pytest.mark.parametrize(("setup", "media"), ONE_BY_ONE_IN, ids=lambda each: getattr(each, "name", each))
 def test_every_edit_comes_with_the_next_run(live: Live, media: str, setup: Setup) -> None:
     small_project(live.fake, media)
     who = Annotator(live.fake, live.project_id, by_dice(2))
@@ -210,8 +217,7 @@ def test_every_edit_comes_with_the_next_run(live: Live, media: str, setup: Setup
         keep_in_step(Refetched(setup, Live(live.fake, Path(folder))), ONE_BY_ONE, who)
 
 
-@pytest.mark.parametrize("setup", SETUPS, ids=lambda setup: setup.name)
-@every_media
+@pytest.mark.parametrize(("setup", "media"), AT_RANDOM_IN, ids=lambda each: getattr(each, "name", each))
 def test_a_dataset_fetched_again_means_what_one_built_from_nothing_means(
     media: str, setup: Setup, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -86,7 +86,7 @@ def test_a_component_that_breaks_and_quotes_a_secret(tmp_path: Path, monkeypatch
         def find(self, path: str) -> None:
             raise self.error
 
-        create = find
+        create = lock = find
 
     for error, said in ((ConfigError("no acme-0123456789"), "no ..."), (ZeroDivisionError("x"), "ZeroDivisionError")):
         with pytest.raises(type(error)):
