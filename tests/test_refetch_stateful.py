@@ -193,8 +193,9 @@ STEPS = st.lists(st.lists(st.sampled_from(EDITS), min_size=1, max_size=3), min_s
 
 MEDIA = ("video", "image")
 IN_PLACE, BRANCH, SEPARATE, MAPPING_FILE, KINDS, WHOLE = SETUPS
-ONE_BY_ONE_IN = [(IN_PLACE, "video"), (IN_PLACE, "image"), (BRANCH, "video"), (SEPARATE, "image")]
-AT_RANDOM_IN = [*((each, media) for each in PROVIDERS for media in MEDIA), (KINDS, "video"), (WHOLE, "image")]
+ONE_BY_ONE_IN = [(IN_PLACE, "video"), (BRANCH, "video"), (SEPARATE, "image")]
+AT_RANDOM_IN = [(each, media) for each in (IN_PLACE, BRANCH, SEPARATE) for media in MEDIA]
+AT_RANDOM_IN += [(MAPPING_FILE, "video"), (MAPPING_FILE, "image"), (KINDS, "video"), (WHOLE, "image")]
 """All of them with `LAKEBOX_EXAMPLES`; every day, what differs from the others."""
 if EXAMPLES:
     ONE_BY_ONE_IN = [(each, media) for each in PROVIDERS for media in MEDIA]

@@ -24,17 +24,19 @@ from typing import Any
 
 import deeplake
 import numpy as np
+from projects import Spec, write_clip
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from support.fake_labelbox import FakeLabelbox
 from support.fake_labelbox.media import media_attributes
-from support.video import write_video
 
 WIDTH, HEIGHT, CLIPS, MASKS = 640, 360, 8, 4
 PROJECT = "project1"
+AGO = "source.margin_minutes=0"
+"""As if the first run had been long ago: with a margin of an hour, everything of this project would have just happened."""
 HEADER = (
-    "| provider | run | plan | s | of the first | exports, bytes | media | masks | rows written |\n" + 9 * "|---" + "|"
+    "| provider | run | plan | s | of the first | export files | media | masks | rows written |\n" + 9 * "|---" + "|"
 )
 PROVIDERS = {
     "in_place": ("", "{lake}"),
@@ -92,7 +94,7 @@ def serve(videos: int, frames: int, folder: Path, pipe: Any) -> None:
         for number in range(videos):
             path = folder / f"clip{number % CLIPS}.mp4"
             if not path.exists():
-                write_video(path, frames, WIDTH, HEIGHT, video=number)
+                write_clip(path, Spec(frames=frames, width=WIDTH, height=HEIGHT), number)
             data = path.read_bytes()
             url = fake.store(f"/o/clip{number}.mp4", data)
             media = media_attributes(data, "clip.mp4")
@@ -132,7 +134,7 @@ def lakebox(access: tuple[str, str, str], folder: Path, lake: Path, *more: str) 
     report = folder / "report.json"
     command = [
         sys.executable, "-m", "lakebox", "source=labelbox", f"source.endpoint={endpoint}", f"source.rest_endpoint={rest}",
-        f"project_id={PROJECT}", f"path={lake}", f"report={report}", *more,
+        f"project_id={PROJECT}", f"path={lake}", f"report={report}", AGO, *more,
     ]  # fmt: skip
     started = time.monotonic()
     done = subprocess.run(
