@@ -13,7 +13,7 @@ demo: .venv/demo
 	@$(BIN)/lakebox task=preview
 
 test: lint .venv/azurite
-	$(BIN)/pytest -q -n auto --timeout 600
+	$(BIN)/pytest -q -n auto --dist worksteal --timeout 600
 
 check: test
 

@@ -95,6 +95,7 @@ def test_report_counts_what_was_done(project: Path, lake: Path, tmp_path: Path) 
     assert report["dataset"] == {
         "path": str(path),
         "branch": "main",
+        "media": "",
         "version": history(path)[-1],
         "tag": "v1",
         "rows": ROWS,

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from support.fake_labelbox import FakeLabelbox
+from support.live import ONTOLOGY, video_annotations
 from support.video import write_video
 
 from lakebox import integrations
@@ -57,6 +58,19 @@ def test_command_runs(command: str, folder: Path) -> None:
     assert "data rows" in done.stdout
 
 
+def test_commands_of_keeping_in_step_run(tmp_path: Path) -> None:
+    commands = [line.partition("  #")[0] for line in blocks("bash refetch")[0].splitlines()]
+    assert len(commands) == 8
+    for command in commands:
+        done = subprocess.run(
+            [sys.executable, "-m", *shlex.split(command)], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, (command, done.stdout + done.stderr)
+    (code,) = blocks("python join")
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def upload_folder(place: Path) -> Path:
     for number in range(3):
         write_video(place / f"clips/clip{number}.mp4", 6, 64, 48, video=number)
@@ -84,26 +98,31 @@ def test_commands_of_the_live_circle_run(tmp_path: Path) -> None:
             project = report.get("labelbox", {}).get("project_id", "") or project
             if "Done" in command:  # nobody has finished a label yet
                 assert (done.returncode, "passes the filter" in done.stderr) == (1, True), done.stderr
+                assert [one["stage"] for one in report["failures"]] == ["run"]
             else:
+                rows = report["dataset"]["rows"]
                 assert done.returncode == 0, done.stdout + done.stderr
-        assert report["dataset"]["rows"] == 18
+                assert ("data rows" in done.stdout.replace("data rows to", "")) == ("dry_run" not in command)
+        assert rows == 18
         assert fake.count(operation="exportDataRowsInProject") == 2  # plan and sync share one
         assert not fake.unknown
 
 
 def test_the_presigner_of_the_readme_signs(tmp_path: Path) -> None:
-    """From a folder outside the package, as its readers would write it."""
-    imports = [f"from {a} import {b}" for a, b in re.findall(r"`from (lakebox[\w.]*|pydantic) import (\w+)`", README)]
-    assert len(imports) == 3
+    """From a folder outside the package, as its readers would write it; masks are at an endpoint of one's own."""
+    imports = [
+        f"from {a} import {b}" for a, b in re.findall(r"`from (lakebox[\w.]*|pydantic) import ([\w, ]+)`", README)
+    ]
+    assert len(imports) == 2
     with FakeLabelbox() as fake:
         write_video(tmp_path / "a.mp4", 6, 64, 48)
         url = fake.put("/bearer/a.mp4", (tmp_path / "a.mp4").read_bytes())
-        project = fake.add_project("lanes", "VIDEO", {"tools": [], "classifications": []})
-        fake.add_data_row(project, row_data=url, global_key="a")
+        project = fake.add_project("lanes", "VIDEO", ONTOLOGY)
+        fake.label(fake.add_data_row(project, row_data=url, global_key="a"), video_annotations(fake, 0, 6))
         code = blocks("python presigner")[0].replace("https://media.acme.org", url.partition("/bearer")[0])
         (tmp_path / "acme.py").write_text("\n".join(["import os", *imports, "", "", code]), encoding="utf-8")
         (tmp_path / "conf/presigner").mkdir(parents=True)
-        (tmp_path / "conf/presigner/acme.yaml").write_text("_target_: acme.Gateway\n", encoding="utf-8")
+        (tmp_path / "conf/presigner/acme.yaml").write_text(blocks("yaml presigner")[0], encoding="utf-8")
         arguments = ["-cd", "conf", "presigner=acme", "source=labelbox", f"project_id={project}", "path=lake"]
         arguments += [f"source.endpoint={fake.endpoint}", f"source.rest_endpoint={fake.rest_endpoint}"]
         done = subprocess.run(
@@ -111,7 +130,8 @@ def test_the_presigner_of_the_readme_signs(tmp_path: Path) -> None:
             env={**os.environ, "LABELBOX_API_KEY": fake.key, "ACME_TOKEN": fake.bucket_token},
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
-        assert "6 frames" in done.stdout
+        assert "6 frames" in done.stdout and "4 files" in done.stdout  # masks
+        assert not [one for one in fake.seen if one.host != "api" and fake.key in str(one.headers)]
 
 
 def test_make_targets_exist() -> None:

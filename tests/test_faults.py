@@ -269,7 +269,7 @@ def api(kind: Kind, **how: Any) -> Callable[[Live], object]:
     return lambda live: live.fake.faults.set(kind, host="api", **how)
 
 
-KEY = "exporting project project1: Labelbox refused the API key in LABELBOX_API_KEY; check it, and "
+KEY = "looking up project project1: Labelbox refused the API key in LABELBOX_API_KEY; check it, and "
 NO_EXPORT: list[tuple[Callable[[Live], object], list[str], str]] = [
     (set_to(key="another", refuses="code"), [], KEY),
     (set_to(key="another", refuses="message"), [], KEY),
@@ -282,18 +282,18 @@ NO_EXPORT: list[tuple[Callable[[Live], object], list[str], str]] = [
     (
         set_to(exports="stuck"),
         ["source.timeout_minutes=0.02"],
-        "exporting project project1: not ready after 0.02 minutes",
+        "exporting what changed in project project1: not ready after 0.02 minutes",
     ),
     (
         api("error503", operation="exportDataRowsInProject"),
         ["source.patience=0.2"],
-        "exporting project project1: Labelbox failed (answer 503); try again later",
+        "exporting what changed in project project1: Labelbox failed (answer 503); try again later",
     ),
-    (set_to(exports="failed"), [], "exporting project project1: Labelbox ended the export as FAILED"),
+    (set_to(exports="failed"), [], "exporting what changed in project project1: Labelbox ended the export as FAILED"),
     (
         set_to(),
         ["source.endpoint=http://127.0.0.1:9/graphql"],
-        "exporting project project1: http://127.0.0.1:9/graphql cannot",
+        "looking up project project1: http://127.0.0.1:9/graphql cannot",
     ),
 ]
 
@@ -310,7 +310,8 @@ def test_what_cannot_be_exported_is_said_in_one_line(
     done = live.command(*more)
     assert time.monotonic() - started < 15
     assert done.returncode == 1
-    last = [line for line in done.stderr.splitlines() if not line.startswith("exported 0")]
+    progress = ("exported 0", "project project1 comes whole")
+    last = [line for line in done.stderr.splitlines() if not line.startswith(progress)]
     assert len(last) == 1 and last[0].startswith(says), done.stderr
     live.fake.faults.clear()
     live.fake.key, live.fake.exports = key, "complete"

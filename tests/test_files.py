@@ -20,6 +20,7 @@ from PIL import Image
 
 from lakebox.adapters.files import Fetch, Files
 from lakebox.adapters.masks import fetch_masks
+from lakebox.adapters.presign import Plain
 from lakebox.core.model import MaskRef
 from lakebox.core.ports import Request
 from lakebox.errors import FetchError, MaskError
@@ -281,7 +282,7 @@ def test_masks_are_fetched_once_each_whatever_needs_them() -> None:
 
 @pytest.mark.parametrize(
     ("data", "words"),
-    [(b"not a picture", "not a readable image: it begins with b'not a picture'"), (png([[0, 0]]), "2x1.*3x1"), (NOISE[: len(NOISE) // 2], "readable")]
+    [(b' {"error": "login"}', "it begins with .*login.*presigner="), (b"not a picture", "not a readable image: it begins with b'not a picture'"), (png([[0, 0]]), "2x1.*3x1"), (NOISE[: len(NOISE) // 2], "readable")]
 )  # fmt: skip
 def test_a_mask_that_cannot_be_used_is_named(data: bytes, words: str) -> None:
     url = "https://h/m.png" + SECRET
@@ -289,3 +290,19 @@ def test_a_mask_that_cannot_be_used_is_named(data: bytes, words: str) -> None:
     with pytest.raises(MaskError, match=rf"mask https://h/m\.png: .*{words}") as caught:
         fetch_masks(shelf, {url: url}, [MaskRef(url)], (1, 3))
     assert "SECRET" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("s3://clips/a.mp4", "presigner=s3 "),
+        ("gs://clips/a.mp4", "presigner=gcs "),
+        ("az://clips/a.mp4", "presigner=azure "),
+        ("ftp://clips/a.mp4", "ftp:// is not fetched; http, https and file are"),
+    ],
+)
+def test_addresses_that_are_none_of_the_web(url: str, says: str) -> None:
+    """Whose objects they are says which presigner makes a web address of them."""
+    with pytest.raises(FetchError, match=says) as caught, Fetch().files(Plain()).media(f"{url}?sig=SECRET") as file:
+        file.read()
+    assert url in str(caught.value) and "SECRET" not in str(caught.value)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakebox.core.fingerprint import canonical, digest, track_number
+from lakebox.core.fingerprint import by_schema_id, canonical, digest, track_number
 from lakebox.core.urls import hushed, lasting, stem, unsigned
 
 MASK = "https://api.labelbox.com/api/v1/tasks/{task}/masks/cm1/index/1?Signature={sign}"
@@ -196,3 +196,15 @@ def test_what_lasts_of_a_masks_address(left: str, right: str, same: bool) -> Non
 )
 def test_stem(address: str, expected: str) -> None:
     assert stem(address) == expected
+
+
+def test_names_count_only_where_there_is_no_schema_id() -> None:
+    def labelled(name: str, option: str, uid: str = "s1") -> str:
+        answer = {"feature_schema_id": "o1", "name": option, "value": option.lower()}
+        return digest(by_schema_id({"feature_schema_id": uid, "name": name, "value": name, "radio_answer": answer}))
+
+    assert labelled("Car", "Red") == labelled("Auto", "Rot")
+    assert labelled("Car", "Red") != labelled("Car", "Red", "s2")
+    assert labelled("Car", "Red", "") != labelled("Auto", "Red", "")
+    text = {"feature_schema_id": "q", "name": "Note", "text_answer": {"content": "a"}}
+    assert digest(by_schema_id(text)) != digest(by_schema_id({**text, "text_answer": {"content": "b"}}))

@@ -570,15 +570,46 @@ def test_global_keys_by_a_function(script: Live, clips: list[str]) -> None:
     [
         (["media/clip0.mp4", "media/clip0.mp4"], {}, "clip0"),
         (["media/clip0.mp4", "https://bucket.example/a.mp4"], {}, "(?s)local.*remote|remote.*local"),
-        (["media/none.mp4"], {}, "none.mp4"),
-        (["media/clip0.mp4"], {"data_upload_strategy": "maybe"}, "duplicates"),
-        (["media/clip0.mp4"], {"lb_iam_integration_id": "nope"}, "nope"),
+        (["media/none.mp4"], {}, r"video_paths\[0\] \(media/none\.mp4\).*No such file"),
+        ([], {}, "video_paths: is empty"),
+        ("media/clip0.mp4", {}, "video_paths: is one string, 'media/clip0.mp4'"),
+        (
+            ["media/clip0.mp4"],
+            {"data_upload_strategy": "foo"},
+            "data_upload_strategy: .*'fail', 'skip' or 'all'.*'foo'",
+        ),
+        (["media/clip0.mp4"], {"lb_batch_priority": 77}, "lb_batch_priority: .*1, 2, 3, 4 or 5.*77"),
+        (["media/clip0.mp4"], {"media_type": "FOO"}, "(?i)media_type: .*'video' or 'image'.*'foo'"),
+        (["media/clip0.mp4"], {"media_type": "IMAGE"}, "media_type is image"),
+        (["media/clip0.mp4"], {"lb_iam_integration_id": "nope"}, "lb_iam_integration_id: 'nope'"),
+        (["media/clip0.mp4"], {"lb_ontology": "nope"}, "lb_ontology: .*'nope'"),
+        (["media/clip0.mp4"], {"lb_global_key_generator": lambda path: "k" * 300}, r"video_paths\[0\].*300 characters"),
     ],
 )
 def test_uploads_that_cannot_be(script: Live, clips: list[str], paths: list[str], more: Any, says: str) -> None:
-    with pytest.raises((ConfigError, ValueError), match=says):
+    """Said in the script's own words."""
+    with pytest.raises(ConfigError, match=says) as caught:
         upload(script, paths, **more)
+    for inner in ("task.", ".jsonl", "duplicates", "pydantic"):
+        assert inner not in str(caught.value)
+    assert "nothing was touched" in str(caught.value)
     assert not script.fake.org.data_rows
+
+
+def test_an_endpoint_that_is_none(script: Live, clips: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LABELBOX_ENDPOINT", "api.acme.org")
+    for call in (lambda: upload(script, clips), lambda: create(script), lambda: create(script, project_json=[{}])):
+        with pytest.raises(ConfigError, match="LABELBOX_ENDPOINT"):
+            call()
+
+
+def test_blanks_around_a_key_are_none_of_it(script: Live, videos: list[str], clips: list[str]) -> None:
+    key = f" {script.fake.key}\n"
+    integrations.create_labelbox_annotation_project(clips, "set", "project", key)
+    integrations.create_dataset_from_video_annotation_project(
+        str(script.folder / "lake"), script.project_id, key, url_presigner=signed(script)
+    )
+    assert {row.external_id for row in script.fake.org.data_rows.values()} >= {"clip0.mp4", "clip1.mp4"}
 
 
 def test_media_that_labelbox_refuses(script: Live, clips: list[str]) -> None:

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import random
 import shutil
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 
 import deeplake
 import pytest
+from support.killed import AT_ONCE, Killed, moments
 from support.tiny import (
     Cells,
     Clip,
@@ -37,7 +31,7 @@ from lakebox.runner import Silent
 
 pytest_plugins = ["support.tiny_fixtures"]
 
-MOMENTS, RELABEL_MOMENTS, AT_ONCE = 20, 6, 2
+MOMENTS, RELABEL_MOMENTS = 12, 4
 CLIPS = (Clip(0, 30), Clip(1, 330, noise=True), Clip(2, 40), Clip(3, 24))
 LABELLED = (Clip(0, 40), Clip(1, 2000), Clip(2, 60))
 """The second ones are bigger than a commit step, so they are committed in several."""
@@ -56,46 +50,6 @@ def undisturbed(big_project: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     path = tmp_path_factory.mktemp("undisturbed") / "lake"
     assert sync(big_project, path, *ADDING).ok
     return path
-
-
-class Killed:
-    """Runs of `python -m lakebox`, killed at a moment of the time in which they write."""
-
-    def __init__(self, project: Path, cwd: Path, options: Sequence[str]) -> None:
-        arguments = [each for each in overrides(project, "-", *options) if not each.startswith("path=")]
-        self.cwd = cwd
-        self._command = [sys.executable, "-m", "lakebox", *arguments]
-
-    def duration(self, *paths: Path) -> float:
-        """How long undisturbed runs write, as many at once as there will be."""
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            return max(wrote for _, wrote in pool.map(lambda path: self.run(path, None), paths))
-
-    def runs(self, delays: Mapping[Path, float]) -> int:
-        """Start a run for every path and kill it after its delay; how many were still there to be killed."""
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            return sum(hit for hit, _ in pool.map(self.run, delays.keys(), delays.values()))
-
-    def run(self, path: Path, delay: float | None) -> tuple[bool, float]:
-        """Whether the run was killed (after `delay` from the moment it knows its plan), and how long it wrote."""
-        process = subprocess.Popen(
-            [*self._command, f"path={path}"], cwd=self.cwd, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-            start_new_session=True, text=True,
-        )  # fmt: skip
-        assert process.stderr
-        lines = [process.stderr.readline()]
-        while lines[-1] and not lines[-1].startswith("plan"):
-            lines.append(process.stderr.readline())
-        planned = time.monotonic()
-        if delay is not None:
-            time.sleep(delay)
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-        rest = process.stderr.read()
-        status, wrote = process.wait(timeout=60), time.monotonic() - planned
-        process.stderr.close()
-        assert status in (0, -signal.SIGKILL), "".join(lines) + rest
-        return status != 0, wrote
 
 
 @pytest.fixture(scope="module")
@@ -125,12 +79,6 @@ def check(path: Path, wanted: Cells, clips: Sequence[Clip], moment: str) -> None
 def _column(path: Path, name: str) -> list[str]:
     dataset = deeplake.open_read_only(str(path))
     return list(dataset[name][:])
-
-
-def moments(count: int, seed: int, duration: float) -> list[float]:
-    """Random moments, one in each of `count` equal parts of the duration."""
-    rng = random.Random(seed)
-    return [duration * (part + rng.random()) / count for part in range(count)]
 
 
 def test_killed_while_adding_then_run_again(

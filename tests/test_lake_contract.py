@@ -6,23 +6,24 @@ import gc
 import io
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import deeplake
 import numpy as np
 import pytest
 from PIL import Image
+from support.lakes import BASE, World, rows
 from support.memory_lake import MemoryStorage as PlainStorage
-from support.memory_lake import Place
 
-from lakebox.adapters.deep_lake import LocalStorage, MemoryStorage
+from lakebox.adapters.deep_lake import LocalStorage
 from lakebox.core.columns import Class, Column
 from lakebox.core.facts import ID, STATE, state_cell
 from lakebox.core.lake_port import Lake, Storage
 from lakebox.errors import ConfigError, LakeError
+
+pytest_plugins = ["support.lake_fixtures"]
 
 
 def png(value: int, mode: str = "RGB") -> bytes:
@@ -37,11 +38,6 @@ def jpeg(value: int) -> bytes:
     return buffer.getvalue()
 
 
-BASE = [
-    Column(STATE, "text", key=f"lakebox:{STATE}"),
-    Column(ID, "text", key=f"lakebox:{ID}"),
-    Column("video_idx", "scalar", "int32", key="lakebox:video_idx"),
-]
 F4, I4, U1 = np.float32, np.int32, np.uint8
 CLASSES = (Class("k1", "red"), Class("k2", "bläu"))
 RNG = np.random.default_rng(1)
@@ -113,68 +109,6 @@ def same(column: Column, left: Any, right: Any) -> bool:
         return type(left) is str and left == right
     same_form = np.asarray(left).dtype == np.asarray(right).dtype and np.shape(left) == np.shape(right)
     return same_form and bool(np.array_equal(left, right))
-
-
-class World:
-    """A storage, the address of a lake that does not exist yet, and a way to put foreign things there."""
-
-    def __init__(self, storage: Any, path: str, address: str) -> None:
-        self.storage: Storage = storage
-        self.path = path
-        self.address = address
-
-    def lake(self, *columns: Column) -> Lake:
-        lake = self.storage.create(self.path)
-        lake.arrange([*BASE, *columns], [])
-        return lake
-
-    def found(self) -> Lake:
-        lake = self.storage.find(self.path)
-        assert lake is not None
-        return lake
-
-    def add_foreign_column(self) -> None:
-        """Somebody adds a column of their own to our lake."""
-        if isinstance(self.storage, PlainStorage):
-            content = self.storage.places[self.path].content
-            content.columns["theirs"] = None
-            content.cells["theirs"] = [None] * len(content.cells[STATE])
-            return
-        dataset = deeplake.open(self.address)
-        dataset.add_column("theirs", deeplake.types.Text())
-        dataset["theirs"][0:1] = ["mine!"]
-        dataset.commit("theirs")
-
-    def make_foreign(self) -> None:
-        """Somebody makes a dataset of their own at our address."""
-        if isinstance(self.storage, PlainStorage):
-            place = Place()
-            place.content.columns["images"], place.content.cells["images"] = None, ["x"]
-            self.storage.places[self.path] = place
-            return
-        dataset = deeplake.create(self.address)
-        dataset.add_column("images", deeplake.types.Text())
-        dataset.append({"images": ["x"]})
-        dataset.commit("theirs")
-
-
-@pytest.fixture(params=["deep lake on disk", "deep lake in memory", "plain python"])
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
-    if request.param == "deep lake on disk":
-        path = str(tmp_path / "lakes" / "one")
-        yield World(LocalStorage(), path, path)
-        return
-    name = f"lake-{uuid4()}"
-    yield World(MemoryStorage() if "memory" in request.param else PlainStorage(), name, f"mem://{name}")
-
-
-def rows(ids: str, **more: Any) -> dict[str, Any]:
-    """Rows of data rows with one-letter ids; the last row of each is finished."""
-    states = [
-        state_cell(f"m-{key}", f"l-{key}", ids.count(key)) if ids[i + 1 : i + 2] != key else ""
-        for i, key in enumerate(ids)
-    ]
-    return {STATE: states, ID: list(ids), "video_idx": np.array([sorted(set(ids)).index(k) for k in ids], I4), **more}
 
 
 def everything(lake: Lake) -> Any:

@@ -218,13 +218,13 @@ def _unlabel(live: Live, ids: list[str]) -> None:
 
 
 def _rename(live: Live, ids: list[str]) -> None:
-    live.fake.org.data_rows[ids[1]].external_id = "Straße.mp4"
+    live.fake.edit_data_row(ids[1], external_id="Straße.mp4")
 
 
 def _replace(live: Live, ids: list[str]) -> None:
     """Another file, one frame longer, where the data row now says it is."""
     row, data = live.fake.org.data_rows[ids[0]], clip(live.folder, 0, 7)
-    row.row_data, row.media = live.fake.store("/o/new.mp4", data), {**row.media, "frame_count": 7}
+    live.fake.edit_data_row(ids[0], row_data=live.fake.store("/o/new.mp4", data), media={**row.media, "frame_count": 7})
 
 
 def _extend(live: Live, _: list[str]) -> None:
@@ -317,7 +317,7 @@ def test_a_project_that_does_not_exist(live: Live) -> None:
     done = live.command("project_id=nowhere")
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
-        "exporting project nowhere: no such thing, or the API key may not see it; check the id and whose key it is"
+        "looking up project nowhere: no such thing, or the API key may not see it; check the id and whose key it is"
     ]
     assert not (live.folder / "lake").exists()
     assert live.run().ok

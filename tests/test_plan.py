@@ -32,7 +32,7 @@ def ids(plan: Plan) -> dict[str, list[str]]:
         "add": [asset.id for asset, _ in plan.add],
         "relabel": [asset.id for asset, _ in plan.relabel],
         "drop": [asset.id for asset in plan.drop],
-        "keep": [asset.id for asset in plan.keep],
+        "keep": list(plan.keep),
         "unfinished": [asset.id for asset in plan.unfinished],
     }
     return {key: value for key, value in found.items() if value}
@@ -130,7 +130,7 @@ def test_every_wanted_asset_is_in_one_place_and_untouchables_stay(
 ) -> None:
     before = [StoredAsset(key, m, labels, np.arange(2), i, done) for i, (key, (m, labels), done) in enumerate(have)]
     plan = make_plan(wanted(want), before, untouchable)
-    planned = [a.id for a, _ in plan.add] + [a.id for a, _ in plan.relabel] + [a.id for a in plan.keep]
+    planned = [a.id for a, _ in plan.add] + [a.id for a, _ in plan.relabel] + list(plan.keep)
     assert sorted(planned) == sorted(want)
     assert not {copy.id for copy in plan.drop} & (untouchable | set(want))
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lakebox.core.manifest import parse_csv, parse_json_lines, parse_text
 from lakebox.core.metadata import MetadataField, resolve_metadata
-from lakebox.core.ontology_file import differences, read_ontology
+from lakebox.core.ontology_file import QUESTIONS, TOOLS, differences, read_ontology
 from lakebox.core.upload import (
     KEY_LIMIT,
     Duplicates,
@@ -34,6 +34,7 @@ from lakebox.core.upload_plan import (
     batch_names,
     choose_integration,
     integration_to_connect,
+    left_as_they_are,
 )
 from lakebox.errors import ConfigError
 from lakebox.tasks.media_list import fingerprints, list_media
@@ -216,7 +217,7 @@ def test_metadata_as_an_export_spells_it() -> None:
     [
         ("path,global_kye\na.mp4,k\n", ["m.csv", "global_kye", "did you mean 'global_key'?"]),
         ("name\nx\n", ["unknown column 'name'", "no column for the media"]),
-        ("path;global_key\na;b\n", ["unknown column"]),
+        ("path;global_key\na;b\n", ["m.csv", "the separator must be a comma"]),
         ("path,url\na.mp4,https://h/a\n", ["m.csv line 2", "has 2"]),
         ("path,global_key\n,k\n", ["m.csv line 2", "has 0"]),
         (f"path,global_key\na.mp4,{'k' * 201}\n", ["m.csv line 2", "201", "200"]),
@@ -403,6 +404,10 @@ def test_metadata_mistakes_are_all_named() -> None:
         assert word in str(error.value)
 
 
+def test_semicolons_in_a_name_are_no_separators() -> None:
+    assert parse_csv("path\na;b.mp4\n", "m.csv")[0].media == "a;b.mp4"
+
+
 # --- ontologies ------------------------------------------------------------------------------------------------------
 
 ONTOLOGY: dict[str, Any] = {
@@ -446,6 +451,62 @@ def test_differences_are_said() -> None:
 def test_what_is_no_ontology(raw: Any) -> None:
     with pytest.raises(ConfigError, match=r"o\.yaml"):
         read_ontology(raw, "o.yaml")
+
+
+MISSPELT: dict[str, Any] = {
+    "tools": [
+        {"tool": "rectangel", "name": "car"},
+        {"tool": "polygon", "name": "roof", "classifications": [{"type": "radoi", "name": "colour"}]},
+        {"tool": "relationship", "name": "on"},
+    ],
+    "classifications": [
+        {"type": "radio", "name": "Site", "options": [
+            {"value": "town", "options": [{"type": "checklist", "instructions": "Shops", "options": []}]},
+            {"value": "old", "archived": 1},
+        ]},
+        {"type": "checklist", "name": "Weather", "options": [{"value": "fog", "archived": 1}]},
+        {"type": "text", "name": "Note", "scope": "indx"},
+    ],
+}  # fmt: skip
+
+
+def test_what_labelbox_does_not_know_is_said_with_its_place_all_of_it() -> None:
+    with pytest.raises(ConfigError) as error:
+        read_ontology(MISSPELT, "lanes.yaml")
+    heading, *lines = str(error.value).splitlines()
+    assert "lanes.yaml" in heading and "nothing was touched" in heading
+    assert [line.strip().partition(" (there are")[0] for line in lines] == [
+        "tools[0] 'car': unknown tool 'rectangel', did you mean 'rectangle'?",
+        "tools[1] 'roof' > classifications[0] 'colour': unknown type 'radoi', did you mean 'radio'?",
+        "tools[2] 'on': unknown tool 'relationship'",
+        "classifications[0] 'Site' > 'town' > options[0] 'Shops': a checklist without options; list what can be chosen",
+        "classifications[1] 'Weather': a checklist without options; list what can be chosen",
+        "classifications[2] 'Note': unknown scope 'indx', did you mean 'index'?",
+    ]
+
+
+def test_all_that_labelbox_knows_is_taken() -> None:
+    """Also what lakebox does not read: the ontology is for the people who label."""
+    chosen = [{"label": "a", "value": "a"}]
+    raw = {
+        "tools": [{"tool": tool, "name": tool} for tool in TOOLS],
+        "classifications": [{"type": one, "name": one, "options": chosen} for one in QUESTIONS],
+    }
+    assert {"edge", "named-entity", "superpixel", "step-reasoning", "rectangle"} <= set(TOOLS)
+    assert len(read_ontology(raw, "o.yaml")["tools"]) == 15
+
+
+# --- data rows that exist --------------------------------------------------------------------------------------------
+
+
+def test_what_a_list_says_of_data_rows_that_exist_is_counted() -> None:
+    text = "path,external_id,metadata.weather\na.mp4,,\nb.mp4,name,\nc.mp4,,rain\n"
+    rows = make_rows(parse_csv(text, "m.csv"), {f"{name}.mp4": name for name in "abc"}, "fail")
+    keys = [row.global_key for row in rows]
+    assert left_as_they_are(rows, []) == left_as_they_are(rows, keys[:1]) == []
+    (note,) = left_as_they_are(rows, keys)
+    assert note.startswith("2 data rows exist; their metadata, attachments and external ids are left as they are")
+    assert left_as_they_are(rows, keys[:2])[0].startswith("1 data row exists; its")
 
 
 # --- integrations ----------------------------------------------------------------------------------------------------

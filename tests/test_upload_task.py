@@ -215,6 +215,7 @@ REFUSED = [
     ({"ontology": "pictures", "media_type": "image", "media": "https://h/a.jpg", "project": "full"}, ["'full' (p1) is a project for video"]),
     ({"ontology": "lanes", "project": "full"}, ["project p1 has ontology 'twins' (o2), not 'lanes'"]),
     ({"ontology": "new.yaml", "project": "full"}, ["project p1 has ontology 'twins' (o2), not 'new'"]),
+    ({"ontology": "typo.yaml", "dry_run": True}, ["typo.yaml", "tools[0] 'bus': unknown tool 'rectangel', did you mean 'rectangle'?"]),
     ({"dataset": "double"}, ["several of the name 'double'", "d1, d2"]),
     ({"iam_integration": "nope"}, ["no such IAM integration", "aws (i1)"]),
     ({"media": ["clips", "https://h/a.mp4?Signature=s"]}, ["3 local: a.mp4", "1 remote: https://h/a.mp4"]),
@@ -230,6 +231,7 @@ def test_what_is_refused_touches_nothing(
     (clips.parent / "other").mkdir()
     (clips.parent / "other/lanes.yaml").write_text("tools:\n- {tool: rectangle, name: bus}\n")
     (clips.parent / "new.yaml").write_text("tools:\n- {tool: rectangle, name: bus}\n")
+    (clips.parent / "typo.yaml").write_text("tools:\n- {tool: rectangel, name: bus}\n")
     named = {"o1": ("lanes", "video"), "o2": ("twins", "video"), "o3": ("twins", "video"), "o4": ("pictures", "image")}
     box.ontologies_ = {uid: FoundOntology(uid, name, media, BOX) for uid, (name, media) in named.items()}
     box.projects_["p1"] = {"name": "full", "media_type": "video", "ontology": "o2", "batches": {}}
@@ -241,6 +243,15 @@ def test_what_is_refused_touches_nothing(
         assert word in str(error.value), str(error.value)
     assert "Signature" not in str(error.value)
     assert box.made == []
+
+
+def test_a_list_that_says_more_of_data_rows_that_exist(box: MemoryLabelbox, clips: Path) -> None:
+    """What is edited there is not brought to Labelbox, and that is said: in the plan, too."""
+    upload(box)
+    (clips.parent / "m.csv").write_text("path,external_id\nclips/a.mp4,new name\nclips/b.mp4,\n")
+    for dry_run in (True, False):
+        (note,) = upload(box, media="m.csv", ontology="lanes.yaml", dry_run=dry_run).warnings
+        assert note.startswith("1 data row exists; its metadata, attachments and external ids are left as they are")
 
 
 # --- integrations, addresses -----------------------------------------------------------------------------------------

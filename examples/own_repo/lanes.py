@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +14,23 @@ from pydantic import BaseModel, ConfigDict
 from lakebox.adapters.deep_lake import DeepLake, LocalStorage
 from lakebox.core.columns import Class, Column, split
 from lakebox.core.convert import Marks
-from lakebox.core.ports import Request
+from lakebox.core.ports import Presigner, Request
 from lakebox.errors import FetchError
 
 
 class Gateway(BaseModel):
     """A presigner: media are behind a gateway that wants a token."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
     host: str
     token_env: str
+    otherwise: Presigner
 
     def request(self, url: str) -> Request:
         """The same address with the token, for the gateway only."""
         if not url.startswith(f"https://{self.host}/"):
-            return Request(url)
+            return self.otherwise.request(url)
         if self.token_env not in os.environ:
             raise FetchError(f"media of {self.host} need a token; set {self.token_env}")
         return Request(url, {"X-Gateway-Token": os.environ[self.token_env]})
@@ -64,3 +66,7 @@ class TeamStorage(BaseModel):
     def create(self, path: str) -> DeepLake:
         """A new dataset of that name."""
         return LocalStorage().create(str(self.root / path))
+
+    def lock(self, path: str) -> AbstractContextManager[None]:
+        """Only one run at a time writes the dataset of that name."""
+        return LocalStorage().lock(str(self.root / path))

@@ -3,13 +3,14 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lakebox.adapters.deep_lake_join import join
     from lakebox.config import load_config
     from lakebox.runner import run
 
-__all__ = ["__version__", "load_config", "run"]
+__all__ = ["__version__", "join", "load_config", "run"]
 __version__ = "0.1.0"
 
-_HOMES = {"load_config": "lakebox.config", "run": "lakebox.runner"}
+_HOMES = {"join": "lakebox.adapters.deep_lake_join", "load_config": "lakebox.config", "run": "lakebox.runner"}
 
 
 def __getattr__(name: str) -> Any:

@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 
 from lakebox.core.secrets import refused_override
 from lakebox.errors import ConfigError, LakeboxError
+from lakebox.run_folder import HYDRA, keep_copies, refuse_secrets
 
 OK, FAILED, MISCONFIGURED, INTERRUPTED = 0, 1, 2, 130
 
@@ -34,17 +35,21 @@ def _app(cfg: DictConfig) -> Any:
 
 def _run(cfg: DictConfig) -> tuple[int, dict[str, Any]]:
     """Exit status, and the report or error as data. What is slow to import comes only now, after --help and --cfg."""
+    from lakebox.adapters.report_file import INTERRUPTED as STOPPED
     from lakebox.adapters.terminal import Bars, complain, show
-    from lakebox.runner import run
+    from lakebox.runner import report_file, run
 
     try:
+        with report_file(cfg).told():
+            refuse_secrets(cfg)  # once more: a job of a sweep has choices of its own
+        keep_copies(cfg)
         with Bars() as bars:
             report = run(cfg, bars)
     except LakeboxError as error:
         complain(str(error))
         return (MISCONFIGURED if isinstance(error, ConfigError) else FAILED), {"error": str(error)}
     except KeyboardInterrupt:
-        complain("interrupted; what was committed is kept, the same command goes on from there")
+        complain(STOPPED)
         return INTERRUPTED, {"error": "interrupted"}
     show(report.as_dict())
     return (OK if report.ok else FAILED), report.as_dict()
@@ -52,6 +57,18 @@ def _run(cfg: DictConfig) -> tuple[int, dict[str, Any]]:
 
 def _is_override(argument: str) -> bool:
     return not argument.startswith("-") and ("=" in argument or argument.startswith(("+", "~")))
+
+
+def _report_unstarted(overrides: list[str]) -> None:
+    """The report of a run that could not even be composed, if the command line says where it goes."""
+    from lakebox.adapters.report_file import ReportFile
+
+    given = {key: value.strip("'\"") for key, _, value in (one.partition("=") for one in overrides)}
+    path = given.get("report", "")
+    if not (set("${,") & set(path) or refused_override([f"report={path}"], os.environ)):
+        ReportFile(path, given.get("task", "sync")).fail(
+            "invalid configuration; nothing was touched, see standard error"
+        )
 
 
 def main() -> None:
@@ -66,13 +83,15 @@ def main() -> None:
     overrides = [argument for argument in arguments if _is_override(argument)]
     if reason := refused_override(overrides, os.environ):  # before Hydra writes them into the run's folder
         sys.stderr.write(f"Invalid configuration\n  {reason}\n")
+        _report_unstarted(overrides)
         sys.exit(MISCONFIGURED)
-    sys.argv[1:] = flags + overrides
+    sys.argv[1:] = [*flags, *HYDRA, *overrides]
     try:
         _app()
     except SystemExit as error:
         # Whatever ends Hydra with 1 before the task function is called is a mistake in the configuration.
         if error.code == FAILED and not _started:
+            _report_unstarted(overrides)
             sys.exit(MISCONFIGURED)
         raise
     if _failed_jobs:

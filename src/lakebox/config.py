@@ -26,13 +26,13 @@ from lakebox.errors import ConfigError
 CONF = "lakebox.conf"
 ROOT_KEYS = ("project_id", "path", "limit", "report", "tag")
 GROUPS = (
-    "task", "source", "presigner", "fetch", "mapping", "provider", "storage", "pixels", "masks", "frames", "labels",
-    "executor", "on_error",
+    "task", "source", "presigner", "fetch", "mapping", "provider", "drift", "storage", "pixels", "masks", "frames",
+    "labels", "executor", "on_error",
 )  # fmt: skip
 
 _FULL_KEY = re.compile(r"^full_key: (\S+)$", re.MULTILINE)  # Hydra says where it was instantiating
 
-_FILLED = (*ROOT_KEYS, *GROUPS, "tools", "progress", "draw", "read_document")
+_FILLED = (*ROOT_KEYS, *GROUPS, "tools", "progress", "stop", "draw", "save", "read_document")
 """Fields of tasks that the runner fills; nobody configures them below `task`."""
 
 _LOCK = threading.Lock()  # Hydra keeps one state per process

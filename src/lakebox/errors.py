@@ -4,6 +4,9 @@ LakeboxError
 ├── ConfigError      the configuration is wrong; nothing was touched (exit 2)
 ├── SourceError      the export or its ontology cannot be read at all
 ├── LakeError        the dataset cannot be opened, read or written
+│   ├── LakeBusy     another run is writing it
+│   └── LakeMoved    somebody else committed to it meanwhile
+├── DriftError       the ontology changed, and the configuration does not follow it
 ├── DataRowsError    data rows failed, and a script asked for an exception then
 └── AssetError       one data row cannot be imported; the others go on
     ├── RowError     its JSON is not what Labelbox writes       (stage "parse")
@@ -28,6 +31,18 @@ class SourceError(LakeboxError):
 
 class LakeError(LakeboxError):
     """The dataset cannot be opened, read or written."""
+
+
+class LakeBusy(LakeError):
+    """Another run is writing the dataset."""
+
+
+class LakeMoved(LakeError):
+    """Somebody else committed to the dataset since it was opened; nothing of this was written over it."""
+
+
+class DriftError(LakeboxError):
+    """The ontology or the mapping changed in a way that the configuration does not want to follow."""
 
 
 class DataRowsError(LakeboxError):

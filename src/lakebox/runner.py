@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from lakebox.adapters.documents import read_document
 from lakebox.adapters.masks import fetch_masks
 from lakebox.adapters.media import open_media
+from lakebox.adapters.report_file import ReportFile
+from lakebox.adapters.signals import Signals
 from lakebox.config import build
 from lakebox.core.ports import Progress, Tools
 from lakebox.core.preview import Tile
@@ -44,23 +45,37 @@ def run(cfg: DictConfig, progress: Progress | None = None, given: Mapping[str, o
         SourceError: the project cannot be read.
         LakeError: the dataset cannot be read or written.
 
-    What fails for single data rows is not raised: see `Report.failures`.
+    What fails for single data rows is not raised: see `Report.failures`. The file `report` tells all of it.
     """
     handed = {
         "tools": Tools(open_media, fetch_masks),
         "progress": progress or Silent(),
+        "stop": Signals(),
         "draw": _draw,
+        "save": _save,
         "read_document": read_document,
         **(given or {}),
     }
-    task = build(cfg, handed)
-    target = Path(cfg.report) if cfg.report else None
-    if target:
-        _refuse_unwritable(target)
-    report: Report = task()
-    if target:
-        target.write_text(json.dumps(report.as_dict(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    file = report_file(cfg)
+    with file.told():
+        task = build(cfg, handed)
+        file.begin()
+        report: Report = task()
+    file.end(report)
     return report
+
+
+def _save(media: Any, labels: Any, make: Any) -> Any:
+    """Joining is Deep Lake's; other storages bring their own."""
+    from lakebox.adapters.deep_lake_join import save
+
+    return save(media, labels, make)
+
+
+def report_file(cfg: DictConfig) -> ReportFile:
+    """Where a configuration wants its report; the task is called as it calls itself: its `name`, or its module's."""
+    target = str(OmegaConf.select(cfg, "task._target_") or "").split(".")
+    return ReportFile(OmegaConf.select(cfg, "report"), OmegaConf.select(cfg, "task.name") or "".join(target[-2:-1]))
 
 
 def _draw(tiles: Sequence[Tile], heading: str, classes: Sequence[str]) -> bytes:
@@ -70,13 +85,3 @@ def _draw(tiles: Sequence[Tile], heading: str, classes: Sequence[str]) -> bytes:
     except ImportError as error:
         raise ConfigError(f"task=preview needs '{error.name}'; install it: pip install 'lakebox[preview]'") from error
     return contact_sheet(tiles, heading=heading, classes=classes)
-
-
-def _refuse_unwritable(target: Path) -> None:
-    """A report that cannot be written is better known before the run than after it."""
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with target.open("a", encoding="utf-8"):
-            pass
-    except OSError as error:
-        raise ConfigError(f"report: {target} cannot be written: {error.strerror}; nothing was done") from error

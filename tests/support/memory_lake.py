@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,10 +14,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lakebox.core.columns import Cells, Column
-from lakebox.core.facts import ID, INDEX, STATE, read_state
-from lakebox.core.lake_port import Stored, StoredAsset
+from lakebox.core.facts import ID, INDEX, ROW_KEY, STATE, read_state
+from lakebox.core.lake_port import MAIN, Stored, StoredAsset, Version
 from lakebox.core.plan import copies
-from lakebox.errors import ConfigError, LakeError
+from lakebox.errors import ConfigError, LakeBusy, LakeError, LakeMoved
 
 
 @dataclass
@@ -26,18 +27,45 @@ class Content:
     columns: dict[str, Column | None] = field(default_factory=dict)
     """None: somebody else's."""
     cells: dict[str, list[Any]] = field(default_factory=dict)
-    project: str = ""
+    notes: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Commit:
+    """One version."""
+
+    id: str
+    message: str
+    content: Content
+    made: int = 0
+    """Numbers all versions of a place in the order in which they were made."""
 
 
 @dataclass
 class Place:
-    """What is at an address: the committed content with its history, or something that is no lake of ours."""
+    """What is at an address: branches of versions, or something that is no lake of ours."""
 
-    content: Content = field(default_factory=Content)
-    messages: list[str] = field(default_factory=list)
-    tags: dict[str, int] = field(default_factory=dict)
+    branches: dict[str, list[Commit]] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
     labelbox_meta: dict[str, Any] = field(default_factory=dict)
     foreign: str = ""
+    made: int = 0
+
+    @property
+    def content(self) -> Content:
+        """What main holds now."""
+        return self.branches[MAIN][-1].content
+
+    @property
+    def messages(self) -> list[str]:
+        """What commits to main said."""
+        return [one.message for one in self.branches[MAIN][1:]]
+
+    def add(self, branch: str, message: str, content: Content) -> None:
+        """Commit."""
+        self.made += 1
+        one = Commit(f"v{self.made}", message, copy.deepcopy(content), self.made)
+        self.branches.setdefault(branch, []).append(one)
 
 
 class MemoryStorage:
@@ -45,6 +73,7 @@ class MemoryStorage:
 
     def __init__(self) -> None:
         self.places: dict[str, Place] = {}
+        self.locked: set[str] = set()
 
     def find(self, path: str) -> MemoryLake | None:
         """The committed content at the path."""
@@ -59,8 +88,24 @@ class MemoryStorage:
         """
         if self._place(path):
             raise LakeError(f"path {path}: exists already")
-        self.places[path] = Place()
-        return MemoryLake(self.places[path], path)
+        place = self.places[path] = Place()
+        place.add(MAIN, "created", Content())
+        return MemoryLake(place, path)
+
+    @contextmanager
+    def lock(self, path: str) -> Iterator[None]:
+        """Keep others out.
+
+        Raises:
+            LakeBusy: somebody has it.
+        """
+        if path in self.locked:
+            raise LakeBusy(f"path {path}: another run is writing it")
+        self.locked.add(path)
+        try:
+            yield
+        finally:
+            self.locked.remove(path)
 
     def _place(self, path: str) -> Place | None:
         if "@" in path:
@@ -73,21 +118,22 @@ class MemoryStorage:
         return place
 
 
-class MemoryLake:
-    """One open lake: works on a copy until `commit`."""
+class MemoryView:
+    """A lake to read."""
 
-    def __init__(self, place: Place, path: str) -> None:
+    def __init__(self, place: Place, path: str, at: Commit) -> None:
         self._place = place
         self._path = path
-        self._now = copy.deepcopy(place.content)
+        self._at = at
+        self._now = copy.deepcopy(at.content)
 
     def __len__(self) -> int:
         return len(next(iter(self._now.cells.values()), []))
 
     @property
     def version(self) -> str:
-        """Number of commits."""
-        return str(len(self._place.messages))
+        """The version that this stands on."""
+        return self._at.id
 
     def stored(self) -> Stored:
         """Columns, and of every data row fingerprints and row numbers."""
@@ -95,7 +141,8 @@ class MemoryLake:
         media = next((kind for kind, name in INDEX.items() if name in own), "")
         foreign = tuple(name for name in self._now.columns if name not in own)
         assets = tuple(self._asset(media, *item) for item in self._copies())
-        return Stored(assets, tuple(own.values()), foreign, media, self._now.project)
+        notes = dict(self._now.notes)
+        return Stored(assets, tuple(own.values()), foreign, media, notes.pop("project", ""), notes)
 
     def _copies(self) -> list[tuple[str, NDArray[np.int64], str | None]]:
         cells = self._now.cells
@@ -107,30 +154,69 @@ class MemoryLake:
         index = int(self._now.cells[INDEX[media]][int(rows[0])])
         return StoredAsset(key, state["media"], state["labels"], rows, index, state["rows"] == len(rows))
 
-    def describe(self, facts: Mapping[str, Any]) -> None:
-        """Keep `labelbox_meta`."""
-        self._place.labelbox_meta = dict(facts)
-        self._now.project = str(facts["project_id"])
+    def described(self) -> dict[str, Any]:
+        """`labelbox_meta`, which has no versions."""
+        return dict(self._place.labelbox_meta)
 
-    def arrange(self, columns: Sequence[Column], remove: Sequence[str]) -> bool:
-        """Remove, add, and bring class names up to date."""
+    def read(self, column: str, rows: NDArray[np.int64]) -> list[Any]:
+        """Cells of some rows."""
+        return [self._now.cells[column][row] for row in rows.tolist()]
+
+    def foreign(self, column: str, rows: NDArray[np.int64]) -> list[Any]:
+        """Cells of somebody else's column."""
+        return self.read(column, rows)
+
+
+class MemoryLake(MemoryView):
+    """One open branch of a lake: works on a copy until `commit`."""
+
+    def __init__(self, place: Place, path: str, branch: str = MAIN) -> None:
+        super().__init__(place, path, place.branches[branch][-1])
+        self._branch = branch
+
+    def describe(self, facts: Mapping[str, Any]) -> bool:
+        """Keep `labelbox_meta`."""
+        changed = self._place.labelbox_meta != facts
+        self._place.labelbox_meta = dict(facts)
+        return self.note({"project": str(facts["project_id"])}) or changed
+
+    def note(self, notes: Mapping[str, str]) -> bool:
+        """Keep texts with the versions."""
+        before = dict(self._now.notes)
+        self._now.notes.update(notes)
+        return before != self._now.notes
+
+    def arrange(self, columns: Sequence[Column], remove: Sequence[str], renames: Mapping[str, str] = {}) -> bool:
+        """Rename, remove, add, and bring class names up to date."""
         before, rows = dict(self._now.columns), len(self)
         for name in remove:
             del self._now.columns[name], self._now.cells[name]
+        for part in (self._now.columns, self._now.cells):
+            named = {renames.get(name, name): value for name, value in part.items()}
+            part.clear()
+            part.update(named)
         for column in columns:
             self._now.columns[column.name] = column
             self._now.cells.setdefault(column.name, [None] * rows)
         return before != self._now.columns
 
-    def append(self, cells: Cells) -> None:
-        """Add rows of all own columns; others get an empty value."""
+    def append(self, cells: Cells, foreign: Cells | None = None) -> None:
+        """Add rows of all own columns that are not archived; others get an empty value or what is given for them."""
         own = {name for name, column in self._now.columns.items() if column}
-        if own != set(cells) or len({len(values) for values in cells.values()}) != 1:
+        if not set(cells) <= own or len({len(values) for values in cells.values()}) != 1:
             raise LakeError(f"path {self._path}: appending {sorted(cells)} to columns {sorted(own)}")
         rows = len(next(iter(cells.values())))
         for name, column in self._now.columns.items():
-            values = [None] * rows if column is None else [_stored(column, value) for value in cells[name]]
-            self._now.cells[name] += values
+            given = (foreign or {}).get(name, [None] * rows)
+            if column is None or name not in cells:
+                self._now.cells[name] += list(given)
+            else:
+                self._now.cells[name] += [_stored(column, value) for value in cells[name]]
+
+    def put(self, column: str, rows: NDArray[np.int64], cells: Sequence[Any]) -> None:
+        """Overwrite cells of somebody else's column."""
+        for row, cell in zip(rows.tolist(), cells, strict=True):
+            self._now.cells[column][row] = cell
 
     def update(self, rows: NDArray[np.int64], cells: Cells) -> None:
         """Overwrite cells."""
@@ -141,10 +227,6 @@ class MemoryLake:
             for row, value in zip(rows.tolist(), values, strict=True):
                 self._now.cells[name][row] = _stored(column, value)
 
-    def read(self, column: str, rows: NDArray[np.int64]) -> list[Any]:
-        """Cells of some rows."""
-        return [self._now.cells[column][row] for row in rows.tolist()]
-
     def delete(self, rows: NDArray[np.int64]) -> None:
         """Remove rows."""
         gone = set(rows.tolist())
@@ -152,9 +234,16 @@ class MemoryLake:
             self._now.cells[name] = [value for row, value in enumerate(values) if row not in gone]
 
     def commit(self, message: str) -> None:
-        """Make everything lasting."""
-        self._place.content = copy.deepcopy(self._now)
-        self._place.messages.append(message)
+        """Make everything lasting.
+
+        Raises:
+            LakeMoved: somebody else committed meanwhile.
+        """
+        if self._place.branches[self._branch][-1] is not self._at:
+            self._now = copy.deepcopy(self._at.content)
+            raise LakeMoved(f"path {self._path}: somebody else committed meanwhile")
+        self._place.add(self._branch, message, self._now)
+        self._at = self._place.branches[self._branch][-1]
 
     def tag(self, name: str) -> None:
         """Name the current version.
@@ -164,11 +253,86 @@ class MemoryLake:
         """
         if name in self._place.tags:
             raise LakeError(f"path {self._path}: tag {name!r} exists already")
-        self._place.tags[name] = len(self._place.messages)
+        self._place.tags[name] = self.version
+
+    def tags(self) -> dict[str, str]:
+        """Tag -> version."""
+        return dict(self._place.tags)
+
+    def history(self) -> list[Version]:
+        """Versions of this branch."""
+        named = {one.id: [t for t, v in self._place.tags.items() if v == one.id] for one in self._commits()}
+        return [
+            Version(one.id, one.message, f"2024-01-01T00:00:{one.made:02d}+00:00", tuple(sorted(named[one.id])))
+            for one in self._commits()
+        ]
+
+    def _commits(self) -> list[Commit]:
+        return self._place.branches[self._branch]
+
+    def at(self, name: str) -> MemoryView:
+        """As it was.
+
+        Raises:
+            LakeError: there is no such tag or version.
+        """
+        wanted = self._place.tags.get(name, name)
+        everything = [one for branch in self._place.branches.values() for one in branch]
+        found = next((one for one in everything if one.id == wanted), None)
+        if found is None:
+            known = ", ".join(sorted(self._place.tags)) or "none"
+            raise LakeError(f"path {self._path}: no tag or version {name!r} (tags: {known})")
+        return MemoryView(self._place, self._path, found)
+
+    def revert(self, version: str) -> None:
+        """An earlier version again."""
+        self._now = copy.deepcopy(next(one.content for one in self._commits() if one.id == version))
+        self.commit(f"revert to {version}")
+
+    def branch(self, name: str) -> MemoryLake | None:
+        """A branch."""
+        return MemoryLake(self._place, self._path, name) if name in self._place.branches else None
+
+    def fork(self, name: str) -> MemoryLake:
+        """A new branch."""
+        if name in self._place.branches:
+            raise LakeError(f"path {self._path}: there is a branch {name!r}")
+        self._place.add(name, f"branch of {self._branch}", self._at.content)
+        return MemoryLake(self._place, self._path, name)
+
+    def merge(self, branch: str = MAIN) -> None:
+        """What the other branch has and this one has not, by row key: rows, deletions, columns."""
+        theirs = self._place.branches[branch][-1].content
+        mine, now = self._keys(self._now), Content(dict(self._now.columns), {}, dict(self._now.notes))
+        known = {key: row for row, key in enumerate(mine)}
+        now.columns |= {name: column for name, column in theirs.columns.items() if name not in now.columns}
+        keys = self._keys(theirs)
+        for name in now.columns:
+            old, new = self._now.cells.get(name), theirs.cells.get(name)
+            now.cells[name] = [
+                old[known[key]] if key in known and old is not None else (new[row] if new is not None else None)
+                for row, key in enumerate(keys)
+            ]
+        self._now = now
+        self.commit(f"merge {branch}")
+
+    @staticmethod
+    def _keys(content: Content) -> list[Any]:
+        """What tells rows apart: the data row, its stamp, and how often it came."""
+        states = content.cells.get(STATE, [])
+        ids = content.cells.get(ROW_KEY) or content.cells.get(ID, [])
+        seen: dict[Any, int] = {}
+        found = []
+        for key, number, state in zip(ids, content.cells.get("video_idx", ids), states, strict=True):
+            stamp = read_state(state)["media"] if state else ""
+            name = (key, int(number) if not isinstance(number, str) else 0, stamp)
+            seen[name] = seen.get(name, 0) + 1
+            found.append((*name, seen[name]))
+        return found
 
     def messages(self) -> list[str]:
         """Commit messages, the oldest first."""
-        return list(self._place.messages)
+        return [one.message for one in self._commits()[1:]]
 
 
 _AXES = {"box": 2, "point": 2, "mask": 3, "segment_mask": 2, "class": 1}

@@ -414,12 +414,18 @@ def row_keys(path: Path | str) -> list[str]:
 
 def read_cells(path: Path | str, without: Iterable[str] = ()) -> Cells:
     """Every cell of a dataset; fails on a row key that comes twice."""
-    keys = row_keys(path)
-    assert len(set(keys)) == len(keys), "rows of the same frame twice"
+    rows = read_rows_in_order(path, without)
+    cells = dict(rows)
+    assert len(cells) == len(rows), "rows of the same frame twice"
+    return cells
+
+
+def read_rows_in_order(path: Path | str, without: Iterable[str] = ()) -> list[tuple[str, dict[str, Any]]]:
+    """(row key, cells) of every row, also of copies that an interrupted run left."""
     dataset = deeplake.open_read_only(str(path))
     names = [item.name for item in dataset.schema.columns if item.name not in set(without)]
     by_column = {name: [_plain(cell) for cell in dataset[name][:]] for name in names}
-    return {key: {name: by_column[name][i] for name in names} for i, key in enumerate(keys)}
+    return [(key, {name: by_column[name][i] for name in names}) for i, key in enumerate(row_keys(path))]
 
 
 def rows_of(cells: Cells, *ids: str) -> Cells:

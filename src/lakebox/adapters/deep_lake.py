@@ -1,45 +1,42 @@
-"""Deep Lake: the only module that imports deeplake. Every cell it writes has exactly its column's dtype and rank,
-because Deep Lake stores anything else as garbage without an error."""
+"""Deep Lake datasets by address: on this machine's disk, and in its memory."""
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+import fcntl
+import logging
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import deeplake
-import numpy as np
-from deeplake import types
-from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt
 
-from lakebox.adapters.deep_lake_cells import empty, exact, filler, runs
-from lakebox.core.columns import Cells, Column
-from lakebox.core.facts import ID, INDEX, STATE, read_state
-from lakebox.core.lake_port import Stored, StoredAsset
-from lakebox.core.plan import copies
-from lakebox.errors import ConfigError, LakeError
+from lakebox.adapters.deep_lake_dataset import DeepLake, Origin
+from lakebox.adapters.deep_lake_view import DeepLakeView, translated
+from lakebox.errors import ConfigError, LakeBusy, LakeError
 
-_DESCRIPTION = "lakebox"  # key in a column's metadata (versioned with the data, unlike the dataset's)
-_LABELBOX = "labelbox_meta"
-_PROJECT = "lakebox_project"
+__all__ = ["DeepLake", "DeepLakeView", "LocalStorage", "MemoryStorage"]
+
+log = logging.getLogger(__name__)
+
 LOG = "_deeplake_log"
+_COUNTERS = f"{LOG}/*/next_base"
+"""Deep Lake 4.7 counts the versions of each branch in such a file; a full disk leaves it empty."""
 
-_VENDOR_ERRORS: tuple[type[Exception], ...] = (
-    *(e for e in vars(deeplake).values() if isinstance(e, type) and issubclass(e, Exception)),
-    RuntimeError,
-    ValueError,
-    OSError,
-)
+_memory_locks: dict[str, threading.Lock] = {}
 
 
 class LocalStorage(BaseModel):
     """Datasets in folders of this machine. Config choice `storage=local`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    reserve_megabytes: NonNegativeInt = Field(
+        default=64, description="Free space that a commit must leave on the disk; Deep Lake says nothing of a full one"
+    )
 
     def find(self, path: str) -> DeepLake | None:
         """Open the dataset in a folder; None if the folder is missing or empty.
@@ -54,7 +51,7 @@ class LocalStorage(BaseModel):
         if not (folder / LOG).is_dir():
             what = "files that are no Deep Lake dataset" if folder.is_dir() else "a file"
             raise LakeError(f"path {path}: holds {what}; nothing was touched, choose another path")
-        return _open(str(folder), path)
+        return _open(str(folder), path, self._origin(folder, path))
 
     def create(self, path: str) -> DeepLake:
         """Create a dataset in a new or empty folder.
@@ -63,11 +60,33 @@ class LocalStorage(BaseModel):
             LakeError: the folder cannot be written.
         """
         folder = local_folder(path)
+        _make(folder, path)
+        return _create(str(folder), path, self._origin(folder, path))
+
+    @contextmanager
+    def lock(self, path: str) -> Iterator[None]:
+        """Keep other runs out of a dataset. The system forgets the lock together with the process that has it.
+
+        Raises:
+            LakeBusy: another run has it.
+            LakeError: the folder cannot be made or opened.
+        """
+        folder = local_folder(path)
+        handle, is_new = _locked(folder, path)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise LakeError(f"path {path}: cannot be created: {error.strerror}") from error
-        return _create(str(folder), path)
+            mend(folder, path)
+            yield
+        finally:
+            if is_new:
+                with suppress(OSError):  # something came into it
+                    folder.rmdir()
+            os.close(handle)
+
+    def _origin(self, folder: Path, path: str) -> Origin:
+        def room(wanted: int) -> None:
+            refuse_full(folder, path, wanted + (self.reserve_megabytes << 20))
+
+        return Origin(str(folder), lambda: deeplake.open_read_only(str(folder)), room, lambda: not _cut_short(folder))
 
 
 class MemoryStorage(BaseModel):
@@ -78,11 +97,132 @@ class MemoryStorage(BaseModel):
     def find(self, path: str) -> DeepLake | None:
         """Open the dataset of that name, if this process has made one."""
         address = memory_address(path)
-        return _open(address, path) if deeplake.exists(address) else None
+        return _open(address, path, _in_memory(address)) if deeplake.exists(address) else None
 
     def create(self, path: str) -> DeepLake:
         """Create a dataset."""
-        return _create(memory_address(path), path)
+        address = memory_address(path)
+        return _create(address, path, _in_memory(address))
+
+    @contextmanager
+    def lock(self, path: str) -> Iterator[None]:
+        """Keep other runs of this process out of a dataset.
+
+        Raises:
+            LakeBusy: another run has it.
+        """
+        own = _memory_locks.setdefault(memory_address(path), threading.Lock())
+        if not own.acquire(blocking=False):
+            raise LakeBusy(_busy(path))
+        try:
+            yield
+        finally:
+            own.release()
+
+
+def _in_memory(address: str) -> Origin:
+    return Origin(address, lambda: deeplake.open_read_only(address))
+
+
+def _busy(path: str) -> str:
+    return f"path {path}: another run is writing this dataset; nothing was touched, run again when it has ended"
+
+
+def _locked(folder: Path, path: str) -> tuple[int, bool]:
+    """An open folder with its lock, and whether it was made for that.
+
+    Another run may have made it and taken it away between our opening and locking it: that lock keeps nobody out.
+    """
+    while True:
+        is_new = not folder.exists()
+        _make(folder, path)
+        try:
+            handle = os.open(folder, os.O_RDONLY)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise LakeError(f"path {path}: cannot be opened: {error.strerror}") from error
+        try:
+            _lock(handle, path)
+            if _is_at(folder, handle):
+                return handle, is_new
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)
+
+
+def _is_at(folder: Path, handle: int) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), folder.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _lock(handle: int, path: str) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise LakeBusy(_busy(path)) from error
+    except OSError as error:  # some network file systems have no locks
+        log.warning("path %s: cannot be locked (%s); take care that only one run writes there", path, error.strerror)
+
+
+def _make(folder: Path, path: str) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        if not folder.exists():  # another run made it and took it away meanwhile
+            return _make(folder, path)
+        raise LakeError(f"path {path}: holds a file; nothing was touched, choose another path") from error
+    except OSError as error:
+        raise LakeError(f"path {path}: cannot be created: {error.strerror}") from error
+
+
+def refuse_full(folder: Path, path: str, wanted: int) -> None:
+    """Take so much space and give it back: what cannot be had now, a commit would lose without an error.
+
+    Raises:
+        LakeError: the disk (or a quota, or a limit of the process) has not so much left.
+    """
+    trial = folder / f".room-{os.getpid()}-{threading.get_ident()}"
+    try:
+        with trial.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, max(1, wanted))
+    except OSError as error:
+        raise LakeError(
+            f"path {path}: no room for the next commit, {wanted >> 20} MiB with the reserve: {error.strerror}; what was"
+            " committed is safe: make room and run again (storage.reserve_megabytes is what must stay free)"
+        ) from error
+    finally:
+        trial.unlink(missing_ok=True)
+
+
+def _cut_short(folder: Path) -> list[Path]:
+    return [counter for counter in folder.glob(_COUNTERS) if not counter.stat().st_size]
+
+
+def mend(folder: Path, path: str) -> None:
+    """Make a dataset writable again whose disk was full: a branch without its counter takes no commit any more.
+
+    Deep Lake keeps any part of such a commit and shows it as whole, so the version is taken back.
+    """
+    for trial in folder.glob(".room-*"):  # left by a run that was killed while it tried for room
+        trial.unlink(missing_ok=True)
+    for counter in _cut_short(folder):
+        branch = counter.parent.name
+        counter.unlink()
+        with translated(f"path {path}: mending it after a commit that was cut short"):
+            root: Any = deeplake.open(str(folder))
+            own = next((one for one in map(root.branches.__getitem__, root.branches.names()) if one.id == branch), None)
+            if own is None:
+                continue
+            dataset = own.open() if own.name != "main" else root
+            versions = [str(one.id) for one in dataset.history]
+            if len(versions) < 2:
+                continue
+            dataset.revert_to(versions[-2])
+        log.warning("path %s: version %s was cut short by a full disk and is taken back", path, versions[-1])
 
 
 def _refuse_version(path: str) -> None:
@@ -112,228 +252,14 @@ def memory_address(path: str) -> str:
     return "mem://" + path.removeprefix("mem://")
 
 
-@contextmanager
-def translated(doing: str) -> Iterator[None]:
-    """Deep Lake's errors within, as LakeError with what was being done."""
-    try:
-        yield
-    except _VENDOR_ERRORS as error:
-        raise LakeError(f"{doing}: {type(error).__name__}: {error}".strip()) from error
-
-
-def _create(address: str, path: str) -> DeepLake:
+def _create(address: str, path: str, origin: Origin) -> DeepLake:
     with translated(f"path {path}: the dataset cannot be created; check that the place can be written"):
-        return DeepLake(deeplake.create(address), path)
+        return DeepLake(deeplake.create(address), path, origin)
 
 
-def _open(address: str, path: str) -> DeepLake:
+def _open(address: str, path: str, origin: Origin) -> DeepLake:
     with translated(f"path {path}: the dataset cannot be opened"):
         dataset = deeplake.open(address)
-    lake = DeepLake(dataset, path)
+    lake = DeepLake(dataset, path, origin)
     lake.refuse_others()
     return lake
-
-
-@dataclass(slots=True)
-class _Waiting:
-    """Whether a dataset has changes that no commit holds."""
-
-    changes: bool = False
-
-
-def _discard(dataset: Any, waiting: _Waiting) -> None:
-    """Deep Lake commits what waits when a handle goes away; half a run must not become a version like that."""
-    if waiting.changes:
-        dataset.rollback()
-
-
-class DeepLake:
-    """One open dataset. What is not committed is gone with it."""
-
-    def __init__(self, dataset: Any, path: str) -> None:
-        self._dataset = dataset
-        self._path = path
-        self._waiting = _Waiting()
-        weakref.finalize(self, _discard, dataset, self._waiting)
-
-    @property
-    def handle(self) -> Any:
-        """The `deeplake.Dataset` itself."""
-        return self._dataset
-
-    def refuse_others(self) -> None:
-        """Never write into a dataset that somebody else made.
-
-        Raises:
-            LakeError: it has columns, and none of them is lakebox's.
-        """
-        names = [column.name for column in self._dataset.schema.columns]
-        if names and STATE not in names:
-            raise LakeError(
-                f"path {self._path}: a Deep Lake dataset that lakebox did not write (columns {', '.join(names[:4])});"
-                " nothing was touched, choose another path"
-            )
-
-    def __len__(self) -> int:
-        return len(self._dataset)
-
-    @property
-    def version(self) -> str:
-        """Deep Lake's id of the current version."""
-        return str(self._dataset.version)
-
-    def stored(self) -> Stored:
-        """Read columns and, of every data row, fingerprints and row numbers."""
-        described = {
-            c.name: dict(self._dataset[c.name].metadata).get(_DESCRIPTION) for c in self._dataset.schema.columns
-        }
-        columns = tuple(Column.recalled(name, text) for name, text in described.items() if text)
-        foreign = tuple(name for name, text in described.items() if not text)
-        meta = dict(self._dataset[STATE].metadata) if STATE in described else {}
-        media = next((kind for kind, name in INDEX.items() if name in described), "")
-        assets = tuple(self._assets(media)) if len(self) else ()
-        return Stored(assets, columns, foreign, media, str(meta.get(_PROJECT, "")))
-
-    def _assets(self, media: str) -> Iterator[StoredAsset]:
-        ids = [str(value) for value in self._dataset[ID][:]]
-        states = {row: text for row, text in enumerate(self._dataset[STATE][:]) if text}
-        numbers = self._dataset[INDEX[media]][:]
-        for key, rows, text in copies(ids, states):
-            state: dict[str, Any] = read_state(text) if text else {"media": "", "labels": "", "rows": -1}
-            whole = state["rows"] == len(rows)
-            yield StoredAsset(key, state["media"], state["labels"], rows, int(numbers[rows[0]]), whole)
-
-    def describe(self, facts: Mapping[str, Any]) -> None:
-        """Keep `labelbox_meta` where upstream keeps it, in the dataset's metadata, which has no versions; what plans
-        need of it is kept beside the state, which has."""
-        if dict(self._dataset.metadata).get(_LABELBOX) != facts:
-            self._waiting.changes = True
-            self._dataset.metadata[_LABELBOX] = dict(facts)
-        metadata = self._dataset[STATE].metadata
-        if dict(metadata).get(_PROJECT) != facts["project_id"]:
-            self._waiting.changes = True
-            metadata[_PROJECT] = facts["project_id"]
-
-    def arrange(self, columns: Sequence[Column], remove: Sequence[str]) -> bool:
-        """Remove columns, add missing ones, bring class names up to date. Whether anything changed."""
-        changed = bool(remove)
-        self._waiting.changes |= changed
-        with translated(f"path {self._path}: changing columns"):
-            for name in remove:
-                self._dataset.remove_column(name)
-            present = {column.name for column in self._dataset.schema.columns}
-            for column in columns:
-                if column.name not in present:
-                    self._dataset.add_column(column.name, _type(column))
-                changed |= self._note(column)
-        return changed
-
-    def _note(self, column: Column) -> bool:
-        metadata = self._dataset[column.name].metadata
-        if dict(metadata).get(_DESCRIPTION) == column.described():
-            return False
-        self._waiting.changes = True
-        metadata[_DESCRIPTION] = column.described()
-        if column.classes is not None:
-            metadata["class_names"] = [item.name for item in column.classes]
-        return True
-
-    def append(self, cells: Cells, foreign: Cells | None = None) -> None:
-        """Add rows of all lakebox columns; those of other owners get what `foreign` has for them, or an empty value."""
-        types_ = {column.name: column for column in self._described()}
-        batch = {name: exact(types_[name], values) for name, values in cells.items()}
-        rows = len(next(iter(batch.values())))
-        for column in self._dataset.schema.columns:
-            if column.name not in batch:
-                own, given = types_.get(column.name), (foreign or {}).get(column.name)
-                kind = str(column.dtype)
-                batch[column.name] = empty(own, rows) if own else filler(kind, rows) if given is None else given
-        self._waiting.changes = True
-        with translated(f"path {self._path}: appending {rows} rows"):
-            self._dataset.append(batch)
-
-    def _described(self) -> Iterator[Column]:
-        for column in self._dataset.schema.columns:
-            if text := dict(self._dataset[column.name].metadata).get(_DESCRIPTION):
-                yield Column.recalled(column.name, text)
-
-    def update(self, rows: NDArray[np.int64], cells: Cells) -> None:
-        """Overwrite cells, by contiguous slices: setting them one by one costs a hundred times as much."""
-        types_ = {column.name: column for column in self._described()}
-        self._waiting.changes = True
-        with translated(f"path {self._path}: updating {len(rows)} rows"):
-            for name, values in cells.items():
-                for start, stop in runs(rows):
-                    first, last = int(rows[start]), int(rows[stop - 1])
-                    self._dataset[name][first : last + 1] = exact(types_[name], values[start:stop])
-
-    def read(self, column: str, rows: NDArray[np.int64]) -> list[Any]:
-        """Cells of some rows; empty text reads as ""."""
-        with translated(f"path {self._path}: reading {column}"):
-            found: list[Any] = []
-            for start, stop in runs(rows):
-                found += list(self._dataset[column][int(rows[start]) : int(rows[stop - 1]) + 1])
-        if any(own.name == column and own.type == "text" for own in self._described()):
-            return ["" if text is None else text for text in found]
-        return found
-
-    def delete(self, rows: NDArray[np.int64]) -> None:
-        """Remove rows, the last one first so that the numbers of the others hold."""
-        self._waiting.changes = True
-        with translated(f"path {self._path}: removing {len(rows)} rows"):
-            for row in sorted(rows.tolist(), reverse=True):
-                self._dataset.delete(row)
-
-    def commit(self, message: str) -> None:
-        """Commit.
-
-        Raises:
-            LakeError: it failed. The handle is of no use then (the next commit would hang): open the dataset again.
-        """
-        self._waiting.changes = False  # also after a failure: rolling back a handle whose commit failed hangs
-        with translated(f"path {self._path}: the commit failed; what earlier commits wrote is safe, run again"):
-            self._dataset.commit(message)
-
-    def tag(self, name: str) -> None:
-        """Name the current version.
-
-        Raises:
-            LakeError: there is such a tag already.
-        """
-        with translated(f"path {self._path}: tag {name!r}"):
-            self._dataset.tag(name)
-
-    def tags(self) -> dict[str, str]:
-        """Tag -> the version it names."""
-        return {name: str(self._dataset.tags[name].version) for name in self._dataset.tags.names()}
-
-    def messages(self) -> list[str]:
-        """Commit messages, the oldest first."""
-        return [str(version.message) for version in self._dataset.history]
-
-
-def _type(column: Column) -> Any:
-    match column.type:
-        case "scalar":
-            return column.dtype
-        case "text":
-            return types.Text()
-        case "box":
-            return types.BoundingBox(column.dtype, "ltwh", "pixel")
-        case "point":
-            return types.Point()
-        case "polygon":
-            return types.Polygon()
-        case "mask":
-            return types.BinaryMask(sample_compression="lz4")
-        case "segment_mask":
-            return types.SegmentMask(dtype=column.dtype, sample_compression="lz4")
-        case "class":
-            return types.ClassLabel(types.Array("int32", 1))
-        case "array":
-            return types.Array(column.dtype, column.ndim)
-        case "jpg" | "png":
-            return types.Image(dtype=types.UInt8(), sample_compression=column.type)
-        case "video":
-            return types.Video(compression="mp4")
-    raise LakeError(f"column {column.name}: Deep Lake has no type for '{column.type}'")

@@ -48,3 +48,18 @@ def runs(rows: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
     breaks = np.flatnonzero(np.diff(rows) != 1) + 1
     bounds = [0, *breaks.tolist(), len(rows)]
     yield from ((start, stop) for start, stop in pairwise(bounds) if stop > start)
+
+
+def nbytes(cells: CellList) -> int:
+    """About how many bytes cells take when they are written."""
+    if isinstance(cells, np.ndarray) and cells.dtype != object:
+        return cells.nbytes
+    return sum(_size(cell) for cell in cells)
+
+
+def _size(cell: Any) -> int:
+    if isinstance(cell, np.ndarray):
+        return cell.nbytes
+    if isinstance(cell, bytes | str):
+        return 4 * len(cell) if isinstance(cell, str) else len(cell)
+    return sum(part.nbytes for part in cell) if isinstance(cell, list | tuple) else 8

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import deeplake
 
-from lakebox.adapters.deep_lake import (
-    LOG,
-    DeepLake,
-    LocalStorage,
-    MemoryStorage,
-    local_folder,
-    memory_address,
-    translated,
-)
+from lakebox.adapters.deep_lake import LOG, LocalStorage, MemoryStorage, local_folder, memory_address
+from lakebox.adapters.deep_lake_dataset import DeepLake
+from lakebox.adapters.deep_lake_view import translated
 from lakebox.errors import LakeError
 
 _OWN = re.compile(LOG + r"/.+|[0-9a-z]{1,8}/[0-9a-z]{1,4}/[0-9a-z]{18,26}")
@@ -44,6 +39,10 @@ class OpenedDataset:
     def create(self, path: str) -> DeepLake:
         """The dataset, whatever it holds."""
         return DeepLake(self._handle, path)
+
+    def lock(self, path: str) -> AbstractContextManager[None]:
+        """Nobody is kept out: where the handle leads is the script's to know."""
+        return nullcontext()
 
 
 def opened(path: str, creds: Mapping[str, str] | None, token: str | None) -> Any:

@@ -19,7 +19,7 @@ from urllib3.exceptions import HTTPError
 from lakebox.adapters.signing import Signer
 from lakebox.core.headers import ADVICE, changed, extent, retry_after, validators
 from lakebox.core.ports import Presigner, Request
-from lakebox.core.urls import unsigned
+from lakebox.core.urls import unfetchable, unsigned
 from lakebox.errors import FetchError
 
 logging.getLogger("urllib3").setLevel(logging.ERROR)  # its lines hold addresses with their signatures
@@ -217,6 +217,8 @@ class Body(io.RawIOBase):
             raise FetchError(
                 f"{self._shown}: {error} in each of {self._web.attempts} attempts; check network and address"
             ) from None
+        except requests.exceptions.InvalidSchema:
+            raise FetchError(f"{self._shown}: {unfetchable(self._url)}") from None
         except requests.RequestException as error:  # its text may hold the signed address
             raise FetchError(f"{self._shown}: cannot be fetched ({type(error).__name__}); check the address") from None
 

@@ -95,7 +95,15 @@ def png(pixels: NDArray[np.uint8]) -> bytes:
 
 def _reason(error: Exception, data: bytes) -> str:
     """Why bytes are no image. What is none at all shows how it begins: often a server's error in words."""
-    return f"it begins with {data[:40]!r}" if isinstance(error, UnidentifiedImageError) else str(error)
+    if not isinstance(error, UnidentifiedImageError):
+        return str(error)
+    page = data.lstrip()[:1] in (b"<", b"{")  # HTML, XML or JSON
+    hint = (
+        "; servers that want a login answer so: choose the presigner that signs for them (presigner=...)"
+        if page
+        else ""
+    )
+    return f"it begins with {data[:40]!r}{hint}"
 
 
 def mask_pixels(data: bytes, ref: MaskRef, size: tuple[int, int]) -> NDArray[np.bool_]:

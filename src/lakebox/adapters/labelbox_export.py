@@ -1,37 +1,39 @@
-"""Source `labelbox`: a project of the live service, by its streamable export. Works on the SDK without importing it.
-
-Facts of SDK 7.17 that this is built around: waiting for an export ends silently when the time is up; dates with an
-offset have the offset replaced instead of converted.
-"""
+"""Source `labelbox`: a project of the live service, by its streamable export. Works on the SDK without importing it."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-import orjson
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PrivateAttr, field_validator, model_validator
 
 from lakebox.adapters.export_cache import ExportCache
-from lakebox.adapters.export_file import ExportFile
+from lakebox.adapters.labelbox_changes import (
+    Listed,
+    Untold,
+    append_active,
+    append_named,
+    list_project,
+    to_ask,
+    utc,
+)
+from lakebox.adapters.labelbox_kept import Facts, KeptExport, write_facts
 from lakebox.adapters.labelbox_sdk import Account, normalized
-from lakebox.adapters.labelbox_stream import append_stream
+from lakebox.adapters.labelbox_task import Exports, portions
 from lakebox.core.fingerprint import digest
 from lakebox.core.labels import same_status
-from lakebox.core.ports import SourceRow
-from lakebox.core.urls import hushed
+from lakebox.core.ports import Changes, Since, SourceRow
 from lakebox.errors import ConfigError, SourceError
 
 log = logging.getLogger(__name__)
 
 NEEDED = ("data_row_details", "project_details", "label_details", "performance_details")
 """Export parameters that rows and label policies are made of; everything else stays out of the export."""
-IDS = 2000
-"""Ids that one export may be filtered by (SDK: export_filters)."""
 STATUSES = ("ToLabel", "InReview", "InRework", "Done")
 
 Span = tuple[datetime | None, datetime | None]
@@ -66,7 +68,7 @@ class Filters(BaseModel):
         found = {name: value for name, value in self if value is not None}
         for name in ("last_activity_at", "label_created_at"):
             if name in found:
-                found[name] = [None if moment is None else _utc(moment) for moment in found[name]]
+                found[name] = [None if moment is None else utc(moment) for moment in found[name]]
         return found
 
     def exports(self) -> Iterator[dict[str, Any]]:
@@ -76,17 +78,15 @@ class Filters(BaseModel):
         if name is None:
             yield found
             return
-        ids = list(dict.fromkeys(found[name]))
-        yield from ({**found, name: ids[start : start + IDS]} for start in range(0, len(ids), IDS))
-
-
-def _utc(moment: datetime) -> str:
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return aware.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S+0000")
+        yield from ({**found, name: ids} for ids in portions(list(dict.fromkeys(found[name]))))
 
 
 class LabelboxProject(Account):
-    """A project of the live service. The key stays in the environment."""
+    """A project of the live service. The key stays in the environment.
+
+    `as_of` goes by this machine's clock. The margin is for its difference to other clocks, and for the time that
+    Labelbox takes until its exports know of what people did.
+    """
 
     project_id: str | None = Field(default=None, description="Id of the project; the root key project_id")
     filters: Filters = Filters()
@@ -96,8 +96,21 @@ class LabelboxProject(Account):
     timeout_minutes: PositiveFloat = Field(default=120.0, description="Longest time that an export may take")
     cache: Path = Field(default=Path(".lakebox/exports"), description="Exports of plans and unfinished runs")
     max_age_minutes: float = Field(default=120.0, ge=0, description="Oldest kept export that is used; 0: always anew")
+    refetch: Literal["changes", "whole"] = Field(
+        default="changes", description="What is asked for when a dataset holds the project already"
+    )
+    margin_minutes: float = Field(
+        default=60.0, ge=0, description="How long before a dataset's moment changes are looked for: clocks differ"
+    )
+    whole_every_days: float = Field(
+        default=7.0, ge=0, description="Age of the last look at the whole project after which it is exported whole"
+    )
     parts: ClassVar[tuple[str, ...]] = NEEDED
-    _file: list[ExportFile] = PrivateAttr(default_factory=list)
+    most: ClassVar[int] = 20_000
+    """Data rows asked for by id above which the whole export is the shorter way."""
+    _read: dict[str, KeptExport] = PrivateAttr(default_factory=dict)
+    """By what was asked for; the one read last stands last."""
+    _found: list[Any] = PrivateAttr(default_factory=list)
 
     def describe(self) -> str:
         """Which project where.
@@ -114,6 +127,18 @@ class LabelboxProject(Account):
         names = ", ".join(self.filters.asked())
         return f"the export is filtered ({names})" if names else ""
 
+    def project(self) -> tuple[str, str]:
+        """Id and name, asked for once.
+
+        Raises:
+            ConfigError: no project is named, or there is no key.
+            SourceError: there is no such project, or Labelbox does not answer.
+        """
+        self.describe()
+        with self.asked(f"looking up project {self.project_id}") as client:
+            found = self._project(client)
+            return str(found.uid), str(found.name)
+
     def rows(self) -> Iterator[SourceRow]:
         """All data rows of the export, then those that Labelbox could not export, as errors.
 
@@ -121,17 +146,36 @@ class LabelboxProject(Account):
             ConfigError: no project is named, or there is no key.
             SourceError: the project cannot be exported.
         """
-        export = self._export()
-        yield from export.rows()
-        yield from _errors(export.export.with_name("errors.ndjson"))
+        yield from self._whole().rows()
+
+    def changes(self, since: Since) -> Changes | None:
+        """Data rows with activity since the moment less the margin, and those that are new to the dataset.
+
+        How they are found, and what is not certain about it: see `labelbox_changes`.
+
+        Raises:
+            ConfigError: no project is named, or there is no key.
+            SourceError: the project cannot be exported.
+        """
+        self.describe()
+        try:
+            export = self._changed(since)
+        except Untold as why:
+            log.info("project %s comes whole: %s", self.project_id, why)
+            return None
+        return Changes(export.rows(), export.facts.unchanged)
+
+    def as_of(self) -> datetime:
+        """When what was read last was asked for, by this machine's clock; of a kept export, when that was made."""
+        return self._last().facts.as_of
 
     def row(self, position: int) -> Mapping[str, Any]:
-        """Read a data row again."""
-        return self._export().row(position)
+        """Read a data row of what was read last again."""
+        return self._last().file.row(position)
 
     def ontology(self) -> Mapping[str, Any] | None:
         """The project's ontology; None if it has none yet."""
-        return self._export().ontology()
+        return self._last().file.ontology()
 
     def resolve(self, url: str) -> str:
         """Addresses as they are."""
@@ -139,47 +183,104 @@ class LabelboxProject(Account):
 
     def forget(self) -> None:
         """Export anew the next time."""
-        self._file.clear()
+        self._read.clear()
+        self._found.clear()
         self._kept().drop()
 
-    def _kept(self) -> ExportCache:
-        asked = [self.endpoint, self.project_id, self.filters.asked(), self.interpolation, self.parts]
-        return ExportCache(self.cache, digest(asked), 60 * self.max_age_minutes)
+    def _last(self) -> KeptExport:
+        return next(reversed(self._read.values())) if self._read else self._whole()
 
-    def _export(self) -> ExportFile:
-        """The export of this run, made when it is first needed."""
-        if not self._file:
-            self.describe()
-            kept = self._kept()
-            folder = kept.find() or kept.make(self._write)
-            ontology = folder / "ontology.json"
-            self._file.append(
-                ExportFile(export=folder / "export.ndjson", ontology=ontology if ontology.exists() else None)
-            )
-        return self._file[0]
+    def _whole(self) -> KeptExport:
+        """The whole export of this run, made when it is first needed."""
+        self.describe()
+        return self._take(self._kept(), self._write)
+
+    def _changed(self, since: Since) -> KeptExport:
+        self._check(since)
+        start = (since.moment - timedelta(minutes=self.margin_minutes)).replace(microsecond=0)  # as filters have it
+        kept = self._kept(digest([utc(start), sorted(since.ids)]))
+        if kept.key not in self._read and kept.newest() is None and self._whole_is_kept(since):
+            raise Untold("it was exported whole, and that is kept")
+        return self._take(kept, partial(self._write_changes, start, since.ids))
+
+    def _check(self, since: Since) -> None:
+        """Raise Untold where nothing needs to be asked to know that the whole project has to come."""
+        now = datetime.now(UTC)
+        if self.refetch == "whole":
+            raise Untold("source.refetch=whole")
+        if self.filters.asked():
+            raise Untold(self.partial())
+        if not since.ids:
+            raise Untold("the dataset holds nothing of it")
+        if now - since.whole > timedelta(days=self.whole_every_days):
+            raise Untold(f"it last came whole on {since.whole:%Y-%m-%d} (source.whole_every_days)")
+        if since.moment > now:
+            raise Untold(f"the dataset is of {utc(since.moment)}, which is later than this machine's clock")
+
+    def _whole_is_kept(self, since: Since) -> bool:
+        """Whether a plan or an unfinished run left the whole export, and it is newer than the dataset."""
+        folder = self._kept().newest()
+        return folder is not None and KeptExport(folder).facts.as_of >= since.moment
+
+    def _take(self, kept: ExportCache, write: Callable[[Path], None]) -> KeptExport:
+        """An export, made when it is first needed; from now on the one that was read last."""
+        found = self._read.pop(kept.key, None) or KeptExport(kept.find() or kept.make(write))
+        self._read[kept.key] = found
+        return found
+
+    def _kept(self, changes: str = "") -> ExportCache:
+        # the first word is for what the folder holds, so that no other version's is found
+        asked = ["facts", self.endpoint, self.project_id, self.filters.asked(), self.interpolation, self.parts]
+        key = digest(asked)
+        return ExportCache(self.cache, f"{key}-{changes}" if changes else key, 60 * self.max_age_minutes)
 
     def _write(self, folder: Path) -> None:
         """Export into a folder: data rows, errors, and the ontology, which is asked for last so that it has all."""
-        started = time.monotonic()
-        count = 0
-        with (
-            (folder / "export.ndjson").open("w+b") as results,
-            (folder / "errors.ndjson").open("w+b") as errors,
-            self.asked(f"exporting project {self.project_id}") as client,
-        ):
-            project = client.get_project(self.project_id)
+        as_of, started, count = datetime.now(UTC), time.monotonic(), 0
+        with self.asked(f"exporting project {self.project_id}") as client:
+            project, exports = self._project(client), self._exports(client)
             for filters in self.filters.exports():
-                task = project.export(filters=filters, params=self._parameters())
-                self._wait(task)
-                lines = append_stream(client, task.uid, "RESULT", results, self.patience)
-                failed = append_stream(client, task.uid, "ERRORS", errors, self.patience)
+                lines, failed = exports.append(project, filters, self._parameters(), folder)
                 log.info("exported %d data rows, %d errors in %.1f s", lines, failed, time.monotonic() - started)
                 count += lines + failed
             if not count:
                 raise SourceError(self._nothing())
-            ontology = project.ontology()
-            if ontology is not None:
-                (folder / "ontology.json").write_bytes(orjson.dumps(normalized(ontology)))
+            write_facts(folder, Facts(as_of), _ontology(project))
+
+    def _write_changes(self, start: datetime, held: frozenset[str], folder: Path) -> None:
+        """Export into a folder what may have changed since `start`, and what is not held."""
+        as_of, started = datetime.now(UTC), time.monotonic()
+        with self.asked(f"exporting what changed in project {self.project_id}") as client:
+            project, exports = self._project(client), self._exports(client)
+            active = append_active(exports, project, start, self._parameters(), folder)
+            listed = self._list(exports, project, start, folder / "list")
+            ids = to_ask(listed, active, held)
+            if len(ids) > self.most:
+                raise Untold(f"{len(ids)} data rows are new or may have changed")
+            given = append_named(exports, project, ids, self._parameters(), folder)
+            facts = Facts(as_of, unchanged=listed.ids - given, left=active - listed.ids)
+            write_facts(folder, facts, _ontology(project))
+        log.info(
+            "exported %d data rows that may have changed since %s, %d are as they were, in %.1f s",
+            len(given - facts.left), utc(start), len(facts.unchanged), time.monotonic() - started,
+        )  # fmt: skip
+
+    def _list(self, exports: Exports, project: Any, start: datetime, folder: Path) -> Listed:
+        """The data rows of the project. What Labelbox may have against being asked for them hinders no whole export."""
+        try:
+            with self.asked("listing its data rows"):
+                return list_project(exports, project, start, folder)
+        except SourceError as error:
+            raise Untold(str(error)) from None
+
+    def _project(self, client: Any) -> Any:
+        """The SDK's project, asked for once."""
+        if not self._found:
+            self._found.append(client.get_project(self.project_id))
+        return self._found[0]
+
+    def _exports(self, client: Any) -> Exports:
+        return Exports(client, self.patience, 60 * self.timeout_minutes)
 
     def _nothing(self) -> str:
         if asked := ", ".join(self.filters.asked()):
@@ -190,40 +291,7 @@ class LabelboxProject(Account):
         unwanted = dict.fromkeys(("attachments", "metadata_fields", "embeddings"), False)
         return {**unwanted, **dict.fromkeys(self.parts, True), "interpolated_frames": self.interpolation == "server"}
 
-    def _wait(self, task: Any) -> None:
-        task.wait_till_done(60 * self.timeout_minutes)
-        if task.status == "IN_PROGRESS":
-            raise SourceError(
-                f"not ready after {self.timeout_minutes:g} minutes (task {task.uid}); try again later, or set"
-                " source.timeout_minutes"
-            )
-        if task.status != "COMPLETE":
-            raise SourceError(f"Labelbox ended the export as {task.status} (task {task.uid}); try again later")
 
-
-def _errors(path: Path) -> Iterator[SourceRow]:
-    """Data rows that Labelbox could not export, from lines such as `{"data_row_id": ..., "error": ...}`."""
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
-            try:
-                found = orjson.loads(line)
-            except orjson.JSONDecodeError:
-                found = line.decode("utf-8", "replace").strip()
-            yield SourceRow(-1, number, None, f"Labelbox could not export it: {_said(found)}", _id(found), "export")
-
-
-def _id(found: Any) -> str:
-    if not isinstance(found, dict):
-        return ""
-    inner = found.get("data_row")
-    return str(
-        found.get("data_row_id") or found.get("dataRowId") or (isinstance(inner, dict) and inner.get("id")) or ""
-    )
-
-
-def _said(found: Any) -> str:
-    if isinstance(found, dict):
-        found = next((found[key] for key in ("error", "message", "errors") if found.get(key)), found)
-    return hushed(found if isinstance(found, str) else orjson.dumps(found).decode())[:500]
+def _ontology(project: Any) -> dict[str, Any] | None:
+    found = project.ontology()
+    return None if found is None else normalized(found)

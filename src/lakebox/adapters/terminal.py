@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -17,7 +19,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-_QUIET = ("check", "preview")
+_QUIET = ("check", "preview", "history", "diff", "revert", "join")
 """Tasks whose report is one sentence."""
 
 
@@ -66,7 +68,14 @@ def complain(text: str) -> None:
 def show(report: dict[str, Any]) -> None:
     """A report (`Report.as_dict`) for people, on standard output."""
     console = Console(highlight=False)
-    console.print(_summary(report))
+    lines = _summary(report)
+    width = max(map(len, lines))
+    for name, text in lines.items():  # not folded: what is to be copied stays in one piece
+        console.print(f"[bold]{name:<{width}}[/bold]  {escape(text)}", soft_wrap=True)
+    for line in _versions(report.get("versions") or ()):
+        console.print(line, soft_wrap=True)
+    if report.get("changes"):
+        console.print(_changes(report["changes"]))
     if report["task"] in _QUIET:
         return
     for title, names, rows in _counts(report):
@@ -82,10 +91,10 @@ def show(report: dict[str, Any]) -> None:
         console.print("Everything else is done; once mended, the same command does the rest.")
 
 
-def _summary(report: dict[str, Any]) -> Table:
+def _summary(report: dict[str, Any]) -> dict[str, str]:
     dataset, assets, media, masks = (report[name] for name in ("dataset", "assets", "media", "masks"))
     lines = {report["task"]: report["plan"]}
-    if report["task"] not in _QUIET:
+    if report["task"] not in _QUIET and (report["task"] != "upload" or assets["added"] or assets["failed"]):
         lines["data rows"] = ", ".join(f"{count} {what}" for what, count in assets.items())
     seconds = report["seconds"]
     if media["frames"]:
@@ -93,19 +102,56 @@ def _summary(report: dict[str, Any]) -> Table:
     if masks["fetched"] or masks["failed"]:
         lines["masks"] = f"{masks['fetched']} files" + (f", {masks['failed']} failed" if masks["failed"] else "")
     lines["took"] = f"{seconds:.2f} s"
+    branch = f"@{dataset['branch']}" if dataset["branch"] != "main" else ""
     if dataset["version"]:
-        tag = f" tag {dataset['tag']}" if dataset["tag"] else ""
-        lines["dataset"] = f"{dataset['path']}, {dataset['rows']} rows, version {dataset['version']}{tag}"
+        tag = f", tag {dataset['tag']}" if dataset["tag"] else ""
+        lines["dataset"] = f"{dataset['path']}{branch}, {dataset['rows']} rows, version {dataset['version']}{tag}"
     if dataset["version"] and report["task"] not in _QUIET:
-        lines["open it"] = f'deeplake.open_read_only("{dataset["path"]}")'
-        lines["see it"] = f"lakebox task=preview path={dataset['path']}"
-    lines |= _labelbox(report.get("labelbox", {}))
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="bold")
-    table.add_column(overflow="fold")
-    for name, text in lines.items():
-        table.add_row(name, escape(text))
+        lines["open it"] = f'deeplake.open_read_only("{dataset["path"]}{branch}")'
+        lines["see it"] = f"lakebox task=preview {_where(dataset)}"
+    return lines | _labelbox(report.get("labelbox", {}))
+
+
+def _where(dataset: dict[str, Any]) -> str:
+    """The overrides with which other tasks find the dataset."""
+    if dataset["media"]:
+        return f"path={dataset['media']} provider=separate provider.annotations={dataset['path']}"
+    branch = f" provider=branch provider.branch={dataset['branch']}" if dataset["branch"] != "main" else ""
+    return f"path={dataset['path']}{branch}"
+
+
+def _versions(versions: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Two lines each, the second for what its run did: a column would leave it no width."""
+    for one in versions:
+        tags = f"  [bold]{escape(', '.join(one['tags']))}[/bold]" if one["tags"] else ""
+        yield f"{one['id']}  {one['time']}{tags}"
+        yield f"    {escape(one['message'])}"
+
+
+def _changes(changes: Sequence[dict[str, Any]]) -> Table:
+    """Changed data rows, a line each."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in ("data row", "name", "", "frames", "objects", "columns"):
+        table.add_column(name, overflow="fold", no_wrap=name == "data row")
+    for one in changes:
+        objects = Counter(each["change"] for each in one["objects"])
+        said = ", ".join(f"{count} {what}" for what, count in sorted(objects.items()))
+        columns = ", ".join(one["columns"][:4]) + (", ..." if len(one["columns"]) > 4 else "")
+        cells = (one["data_row_id"], one["name"], one["change"], _spans(one["frames"]), said, columns)
+        table.add_row(*map(escape, cells))
     return table
+
+
+def _spans(frames: Sequence[int]) -> str:
+    """`0-3, 7` for 0, 1, 2, 3, 7."""
+    spans: list[list[int]] = []
+    for frame in frames:
+        if spans and frame == spans[-1][1] + 1:
+            spans[-1][1] = frame
+        else:
+            spans.append([frame, frame])
+    said = [f"{first}-{last}" if last > first else str(first) for first, last in spans]
+    return ", ".join(said[:6]) + (f" and {len(said) - 6} more" if len(said) > 6 else "")
 
 
 def _labelbox(made: dict[str, Any]) -> dict[str, str]:

@@ -33,6 +33,8 @@ class Class:
 
     key: str
     name: str
+    archived: bool = False
+    """No longer in the ontology; its index keeps its meaning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,25 +50,31 @@ class Column:
     ndim: int = 1
     key: str = ""
     classes: tuple[Class, ...] | None = None
+    archived: bool = False
+    """Of a feature that is no longer in the ontology: kept, and empty where labels do not use it."""
 
     def described(self) -> str:
         """JSON that a storage keeps beside the column, so that the next run knows it again."""
-        classes = None if self.classes is None else [[c.key, c.name] for c in self.classes]
-        return json.dumps(
-            {"key": self.key, "type": self.type, "dtype": self.dtype, "ndim": self.ndim, "classes": classes}
-        )
+        classes = None if self.classes is None else [[c.key, c.name, *_mark(c.archived)] for c in self.classes]
+        said = {"key": self.key, "type": self.type, "dtype": self.dtype, "ndim": self.ndim, "classes": classes}
+        return json.dumps(said | ({"archived": True} if self.archived else {}))
 
     @staticmethod
     def recalled(name: str, described: str) -> Column:
         """The column that `described` came from."""
         raw: Mapping[str, Any] = json.loads(described)
-        classes = None if raw["classes"] is None else tuple(Class(key, label) for key, label in raw["classes"])
-        return Column(name, raw["type"], raw["dtype"], raw["ndim"], raw["key"], classes)
+        classes = None if raw["classes"] is None else tuple(Class(c[0], c[1], len(c) > 2) for c in raw["classes"])
+        return Column(name, raw["type"], raw["dtype"], raw["ndim"], raw["key"], classes, "archived" in raw)
 
     def form(self) -> list[object]:
-        """What decides how cells are written. Class lists only grow: they count where cells are as wide as they are."""
+        """What decides how cells are written: not the name, which they follow. Class lists only grow: they count where
+        cells are as wide as they are."""
         width = len(self.classes) if self.classes is not None and self.type == "array" else 0
-        return [self.name, self.type, self.dtype, self.ndim, self.key, width]
+        return [self.type, self.dtype, self.ndim, self.key, width]
+
+
+def _mark(archived: bool) -> list[str]:
+    return ["archived"] if archived else []
 
 
 Cell = Any

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from lakebox.core.urls import lasting
 
 _ORDERED_BY = ("feature_id", "id")
+_NAMES = ("name", "value")
 
 
 def digest(value: Any) -> str:
@@ -18,19 +19,31 @@ def digest(value: Any) -> str:
     return hashlib.blake2b(text.encode(), digest_size=10).hexdigest()
 
 
-def canonical(node: Any) -> Any:
+def canonical(node: Any, unnamed: Collection[str] = ()) -> Any:
     """The same annotations in one order, with addresses reduced to what lasts.
 
     Lists of features are sorted by feature id (Labelbox does not promise an order), other lists (vertices, segments)
-    stay as they are. Dictionaries are sorted by `digest`.
+    stay as they are. Dictionaries are sorted by `digest`. Keys in `unnamed` are left out of features that say their
+    schema id.
     """
     if isinstance(node, Mapping):
-        return {k: lasting(v) if k == "url" and isinstance(v, str) else canonical(v) for k, v in node.items()}
+        out = unnamed if node.get("feature_schema_id") else ()
+        return {
+            k: lasting(v) if k == "url" and isinstance(v, str) else canonical(v, unnamed)
+            for k, v in node.items()
+            if k not in out
+        }
     if isinstance(node, list) and node and isinstance(node[0], Mapping):
         key = next((k for k in _ORDERED_BY if k in node[0]), None)
-        items = sorted(node, key=lambda item: str(item.get(key, ""))) if key else node
-        return [canonical(item) for item in items]
+        listed = sorted(node, key=lambda item: str(item.get(key, ""))) if key else node
+        return [canonical(item, unnamed) for item in listed]
     return node
+
+
+def by_schema_id(node: Any) -> Any:
+    """As `canonical`, without the names of features: one that is renamed in Labelbox is renamed in every label, and no
+    cell changes by that."""
+    return canonical(node, _NAMES)
 
 
 def track_number(feature_id: str) -> int:

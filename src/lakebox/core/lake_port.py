@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lakebox.core.columns import Cells, Column
+
+MAIN = "main"
+"""The branch that every dataset has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One entry of a dataset's history."""
+
+    id: str
+    message: str
+    time: str
+    """ISO 8601, UTC."""
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,28 +53,56 @@ class Stored:
     media: str = ""
     """`video`, `image`, or empty for a new dataset."""
     project_id: str = ""
+    notes: Mapping[str, str] = field(default_factory=dict)
+    """What earlier runs kept beside the state, with the versions of the data."""
 
 
-class Lake(Protocol):
-    """An open dataset. One writer; nothing is visible to others before `commit`."""
+class View(Protocol):
+    """A dataset to read, as it is or as it was."""
 
     def stored(self) -> Stored:
         """Read what is there."""
 
-    def describe(self, facts: Mapping[str, Any]) -> None:
-        """Keep `labelbox_meta`: project_id, type, project_name, sources."""
+    def described(self) -> Mapping[str, Any]:
+        """`labelbox_meta`; empty if there is none."""
 
-    def arrange(self, columns: Sequence[Column], remove: Sequence[str]) -> bool:
-        """Remove columns, add missing ones, bring class names up to date. Returns whether anything changed."""
+    def read(self, column: str, rows: NDArray[np.int64]) -> list[Any]:
+        """Cells of some rows; empty text is ""."""
 
-    def append(self, cells: Cells) -> None:
-        """Add rows; `cells` names every lakebox column."""
+    def foreign(self, column: str, rows: NDArray[np.int64]) -> list[Any]:
+        """Cells of a column that is somebody else's, in the form that `Lake.append` takes."""
+
+    def __len__(self) -> int:
+        """Number of rows."""
+
+    @property
+    def version(self) -> str:
+        """Id of the current version."""
+
+
+class Lake(View, Protocol):
+    """An open dataset, or one branch of it. One writer; nothing is visible to others before `commit`."""
+
+    def describe(self, facts: Mapping[str, Any]) -> bool:
+        """Keep `labelbox_meta`: project_id, type, project_name, sources. Returns whether anything changed."""
+
+    def note(self, notes: Mapping[str, str]) -> bool:
+        """Keep texts beside the state, see `Stored.notes`. Returns whether anything changed."""
+
+    def arrange(self, columns: Sequence[Column], remove: Sequence[str], renames: Mapping[str, str] = {}) -> bool:
+        """Rename columns (old name -> new), remove some, add missing ones, bring class names up to date.
+
+        Returns whether anything changed.
+        """
+
+    def append(self, cells: Cells, foreign: Cells | None = None) -> None:
+        """Add rows; `cells` names every lakebox column, `foreign` what is known for columns of others."""
+
+    def put(self, column: str, rows: NDArray[np.int64], cells: Sequence[Any]) -> None:
+        """Overwrite cells of a column that is somebody else's with what `foreign` gave."""
 
     def update(self, rows: NDArray[np.int64], cells: Cells) -> None:
         """Overwrite the named cells of existing rows."""
-
-    def read(self, column: str, rows: NDArray[np.int64]) -> list[Any]:
-        """Cells of some rows."""
 
     def delete(self, rows: NDArray[np.int64]) -> None:
         """Remove rows; later rows move up."""
@@ -68,6 +111,7 @@ class Lake(Protocol):
         """Make everything since the last commit lasting, or none of it.
 
         Raises:
+            LakeMoved: somebody else committed since this was opened; nothing was written.
             LakeError: it could not be written; the dataset must be opened again.
         """
 
@@ -75,14 +119,33 @@ class Lake(Protocol):
         """Name the current version."""
 
     def tags(self) -> Mapping[str, str]:
-        """Tag -> the version it names."""
+        """Tag -> the version it names, of all branches."""
 
-    def __len__(self) -> int:
-        """Number of rows."""
+    def history(self) -> Sequence[Version]:
+        """The versions, the oldest first."""
 
-    @property
-    def version(self) -> str:
-        """Id of the current version."""
+    def at(self, name: str) -> View:
+        """As it was at a tag or version.
+
+        Raises:
+            LakeError: there is no such tag or version.
+        """
+
+    def revert(self, version: str) -> None:
+        """Make the content of an earlier version the newest version, and commit that."""
+
+    def branch(self, name: str) -> Lake | None:
+        """A branch; None if there is none of that name."""
+
+    def fork(self, name: str) -> Lake:
+        """A new branch that begins with what is committed here."""
+
+    def merge(self, branch: str = MAIN) -> None:
+        """Bring in, and commit, what another branch has and this one has not: rows, deletions, columns.
+
+        Raises:
+            LakeMoved: somebody else committed here since this was opened; nothing was merged.
+        """
 
 
 @runtime_checkable
@@ -103,10 +166,47 @@ class Storage(Protocol):
             LakeError: it cannot be created.
         """
 
+    def lock(self, path: str) -> AbstractContextManager[None]:
+        """Keep other runs out of a dataset, there or not, as long as the context lasts. A dead run has no lock.
+
+        Raises:
+            LakeBusy: another run has it.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a project's media and annotations are."""
+
+    media: str
+    """Address of the dataset with the media."""
+    annotations: str = ""
+    """Address of a dataset of annotations only, row for row beside it; empty: they are in the same dataset."""
+    branch: str = MAIN
+    """The branch of the media's dataset that has the annotations; `main` itself has media only if it is another."""
+
+    @property
+    def apart(self) -> bool:
+        """Whether annotations are kept apart from the media that they belong to."""
+        return bool(self.annotations) or self.branch != MAIN
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The datasets that a run writes."""
+        return tuple(sorted({self.media, self.annotations or self.media}))
+
 
 @runtime_checkable
 class Provider(Protocol):
-    """Which dataset gets a project's annotations."""
+    """Which dataset, and which branch of it, gets a project's annotations."""
 
-    def address(self, path: str, project_name: str) -> str:
-        """The address of that dataset."""
+    def __call__(self, project_name: str) -> Place | str:
+        """The place; an address alone means media and annotations in one dataset there."""
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """A provider that keeps where a project's dataset is."""
+
+    def remember(self, project_name: str, place: Place) -> None:
+        """Called once the dataset is there."""

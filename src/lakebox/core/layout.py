@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, count
 
@@ -66,14 +66,20 @@ class Layout:
         return tuple([*own, self.relationships] if self.relationships else own)
 
     def digest(self) -> str:
-        """Changes when cells would be written differently; part of every labels fingerprint."""
-        converters = [repr(group.converter) for group in self.groups]
-        retired = [tool.name for group in self.groups for tool in group.tools if not tool.key]
-        return digest([[column.form() for column in self.columns()], converters, retired])
+        """Changes when cells would be written differently; part of every labels fingerprint. The order in which
+        Labelbox lists features decides no cell, so it does not count."""
+        forms = {column.key: column.form() for column in self.columns()}
+        converters = {group.geometry.key: repr(group.converter) for group in self.groups}
+        retired = sorted(tool.name for group in self.groups for tool in group.tools if not tool.key)
+        return digest([forms, converters, retired])
 
 
 def make_layout(
-    ontology: Ontology, mapping: OntologyMapping, taken: Iterable[str], stored: Mapping[str, Column]
+    ontology: Ontology,
+    mapping: OntologyMapping,
+    taken: Iterable[str],
+    stored: Mapping[str, Column],
+    renamed: Collection[str] = (),
 ) -> Layout:
     """Lay out an ontology.
 
@@ -82,8 +88,10 @@ def make_layout(
         mapping: groups, converters and what is left out.
         taken: column names that annotations must not use.
         stored: the dataset's columns by `Column.key`; they keep name and class indexes.
+        renamed: keys of features whose columns get the name of today.
     """
-    names = _Names(set(taken) | {column.name for column in stored.values()}, stored)
+    named = {key: column for key, column in stored.items() if not _holds(key, renamed)}
+    names = _Names(set(taken) | {column.name for column in named.values()}, stored, named)
     left_out: dict[str, str] = {}
     groups = tuple(names.tensor_group(mapping, *group) for group in _grouped(ontology.tools, mapping, left_out))
     answers = names.settled(
@@ -95,6 +103,13 @@ def make_layout(
         names.column(Column("relationships", "text", key="relationships")) if ontology.relationships else None
     )
     return Layout(groups, answers, ontology.questions, relationships, left_out)
+
+
+def _holds(key: str, features: Collection[str]) -> bool:
+    """Whether a column's key is that of one of the features, or of what is asked about it."""
+    parts = key.split("/")
+    own = parts[0].removeprefix("tool:").rpartition(":")[0] or parts[0].removeprefix("tool:")
+    return any(part in features for part in (own, *parts[1:]))
 
 
 def _grouped(
@@ -119,9 +134,10 @@ def _grouped(
 class _Names:
     """Hands out column names: none twice, and the ones of earlier runs again to the same features."""
 
-    def __init__(self, taken: set[str], stored: Mapping[str, Column]) -> None:
+    def __init__(self, taken: set[str], stored: Mapping[str, Column], named: Mapping[str, Column]) -> None:
         self._taken = taken
         self._stored = stored
+        self._named = named
         self._handed: dict[str, Column] = {}
 
     def column(self, wanted: Column, hints: Sequence[str] = ()) -> Column:
@@ -129,7 +145,8 @@ class _Names:
         before = self._stored.get(wanted.key)
         if wanted.classes is not None:
             wanted = replace(wanted, classes=append_only(before.classes if before else None, wanted.classes))
-        return replace(wanted, name=before.name if before else self._free(wanted.name, hints))
+        named = self._named.get(wanted.key)
+        return replace(wanted, name=named.name if named else self._free(wanted.name, hints))
 
     def _free(self, name: str, hints: Sequence[str], suffixes: Sequence[str] = ("",)) -> str:
         """A base name that is free with every one of `suffixes`; all of them are taken then."""
@@ -148,10 +165,11 @@ class _Names:
         key = f"group:{kind}:{name}" if grouped else f"tool:{tools[0].key}"
         nested = any(tool.questions for tool in tools)
         wanted = f"{name}/{name}" if nested else name
-        before = self._stored.get(f"{key}:geometry")
+        before = self._named.get(f"{key}:geometry")
         suffixes = ("", "_tracks", "_keyframes", "_labels")
         base = before.name if before else self._free(wanted, [kind], suffixes)
-        classes = tuple(Class(tool.key, tool.name) for tool in tools)
+        classes = tuple(Class(tool.key, tool.name, tool.archived) for tool in tools)
+        archived = all(tool.archived for tool in tools)
         labels = Column(f"{base}_labels", "class", "int32", key=f"{key}:labels", classes=classes)
         labels = replace(labels, classes=append_only(self._classes(labels.key), classes))
         ordered = _in_class_order(tools, labels.classes or ())
@@ -165,10 +183,10 @@ class _Names:
         return TensorGroup(
             tools=ordered,
             converter=converter,
-            geometry=geometry,
-            tracks=Column(f"{base}_tracks", "array", "int32", key=f"{key}:tracks"),
-            keyframes=Column(f"{base}_keyframes", "array", "uint8", key=f"{key}:keyframes"),
-            labels=labels if grouped else None,
+            geometry=replace(geometry, archived=archived),
+            tracks=Column(f"{base}_tracks", "array", "int32", key=f"{key}:tracks", archived=archived),
+            keyframes=Column(f"{base}_keyframes", "array", "uint8", key=f"{key}:keyframes", archived=archived),
+            labels=replace(labels, archived=archived) if grouped else None,
             answers=answers,
             key=key,
         )
@@ -207,12 +225,13 @@ class _Names:
         return tuple(AnswerColumn(answer.question, self._handed[key]) for key, answer in found.items())
 
     def _answer_column(self, question: Question, name: str, key: str, kind: str, hints: Sequence[str]) -> Column:
+        gone = question.archived
         if question.kind == "text":
-            return self._once(Column(name, "text", key=key), hints)
+            return self._once(Column(name, "text", key=key, archived=gone), hints)
         classes = tuple(_class(option) for option in question.options)
         if kind == "array" and question.kind == "checklist":
-            return self._once(Column(name, "array", "uint8", 2, key=key, classes=classes), hints)
-        return self._once(Column(name, "class", "int32", key=key, classes=classes), hints)
+            return self._once(Column(name, "array", "uint8", 2, key=key, classes=classes, archived=gone), hints)
+        return self._once(Column(name, "class", "int32", key=key, classes=classes, archived=gone), hints)
 
     def _once(self, wanted: Column, hints: Sequence[str]) -> Column:
         """As `column`; asked again for the same key (a question under two options), the same one with more classes."""
@@ -225,7 +244,7 @@ class _Names:
 
 
 def _class(option: Option) -> Class:
-    return Class(option.key, option.value)
+    return Class(option.key, option.value, option.archived)
 
 
 def _in_class_order(tools: Sequence[Tool], classes: Sequence[Class]) -> tuple[Tool, ...]:

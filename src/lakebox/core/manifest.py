@@ -43,7 +43,7 @@ def parse_csv(text: str, name: str) -> list[Entry]:
     """
     reader = csv.DictReader(io.StringIO(text, newline=""), restkey=_TOO_MANY, strict=True)
     try:
-        _refuse([f"{name}: {problem}" for problem in _column_problems(reader.fieldnames or ())])
+        _refuse([f"{name}: {problem}" for problem in _header_problems(reader.fieldnames or ())])
         lines = [(reader.line_num, _filled(row)) for row in reader]
     except csv.Error as error:
         raise ConfigError(refusal("the list cannot be read", [f"{name} line {reader.line_num}: {error}"])) from error
@@ -92,6 +92,13 @@ PARSERS: Mapping[str, Callable[[str, str], list[Entry]]] = {
     ".ndjson": parse_json_lines,
 }
 """Suffix of a list -> what reads it."""
+
+
+def _header_problems(columns: Sequence[str]) -> list[str]:
+    """As spreadsheets of some countries write it, all of a line is one cell."""
+    other = next((mark for mark in (";", "\t") if len(columns) == 1 and mark in columns[0]), "")
+    separated = f"cells are separated by {other!r}; the separator must be a comma"
+    return [separated] if other else _column_problems(columns)
 
 
 def _column_problems(columns: Sequence[str]) -> list[str]:

@@ -27,6 +27,8 @@ class Option:
     label: str
     questions: tuple[Question, ...] = ()
     """What is asked when this option is chosen."""
+    archived: bool = False
+    """Labelbox no longer lists it; what was answered with it stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class Question:
     """`radio`, `checklist` or `text`, or another type of Labelbox's that nothing here converts."""
     name: str
     options: tuple[Option, ...] = ()
+    archived: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ class Tool:
     """Labelbox's tool name: `rectangle`, `polygon`, `line`, `point`, `raster-segmentation`, ..."""
     name: str
     questions: tuple[Question, ...] = ()
+    archived: bool = False
 
 
 @dataclass(frozen=True, slots=True)

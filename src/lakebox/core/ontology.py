@@ -70,6 +70,20 @@ def _option(node: Json) -> Option:
     return Option(str(node.get("featureSchemaId") or value), value, str(node.get("label") or value), questions)
 
 
+def has_ids(ontology: Ontology) -> bool:
+    """Whether every feature has its schema id; files of old projects have none, and features are found by name."""
+    tools = all(tool.key != tool.name and _have_ids(tool.questions) for tool in ontology.tools)
+    return tools and _have_ids(ontology.questions)
+
+
+def _have_ids(questions: Sequence[Question]) -> bool:
+    return all(
+        question.key != question.name
+        and all(option.key != option.value and _have_ids(option.questions) for option in question.options)
+        for question in questions
+    )
+
+
 def find_tool(tools: Sequence[Tool], track: Track) -> Tool | None:
     """The tool that made the object: by schema id; by name and kind where one side has no ids."""
     kind = tool_kind(track.kind)

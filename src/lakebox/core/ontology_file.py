@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -13,12 +14,24 @@ Json = Mapping[str, Any]
 _FOREIGN = ("featureSchemaId", "schemaNodeId", "archived", "position", "kind")
 """What belongs to one organisation or to the state of one ontology (EXPORT_FORMAT section 11)."""
 
+TOOLS = (
+    "polygon", "superpixel", "raster-segmentation", "point", "rectangle", "line", "named-entity", "edge",
+    "message-single-selection", "message-multi-selection", "message-ranking", "marker", "step-reasoning",
+    "fact-checking", "prompt-issue",
+)  # fmt: skip
+"""All of Labelbox's, also those of media that lakebox does not read (SDK: Tool.Type, ToolType)."""
+QUESTIONS = ("text", "checklist", "radio", "group", "prompt", "response-text", "response-checklist", "response-radio")
+"""SDK: Classification.Type, PromptResponseClassification.Type."""
+SCOPES = ("global", "index")
+_CHOSEN_FROM = ("checklist", "radio", "response-checklist", "response-radio")
+
 
 def read_ontology(raw: Any, where: str) -> dict[str, Any]:
     """The ontology of a file, ready to be created: ids of another organisation and archived features are left out.
 
     Raises:
-        ConfigError: it is not Labelbox's normalized ontology; `where` names it.
+        ConfigError: it is not Labelbox's normalized ontology, or names what Labelbox does not know, all of it; `where`
+            names the file.
     """
     if not isinstance(raw, Mapping) or not {"tools", "classifications"} & raw.keys():
         raise ConfigError(
@@ -32,7 +45,37 @@ def read_ontology(raw: Any, where: str) -> dict[str, Any]:
         raise ConfigError(f"task.ontology: {error}; nothing was touched") from error
     if is_empty(clean):
         raise ConfigError(f"task.ontology: {where} has neither tools nor classifications; nothing was touched")
+    if problems := list(_problems(clean)):
+        heading = f"task.ontology: {where} is not an ontology that Labelbox can hold; nothing was touched"
+        raise ConfigError("\n".join([heading, *(f"  {problem}" for problem in problems)]))
     return clean
+
+
+def _problems(normalized: Json) -> Iterator[str]:
+    for position, tool in enumerate(normalized["tools"]):
+        place = f"tools[{position}] {tool['name']!r}"
+        yield from _unknown(place, "tool", tool["tool"], TOOLS)
+        yield from _question_problems(tool.get("classifications") or (), f"{place} > classifications")
+    yield from _question_problems(normalized["classifications"], "classifications")
+
+
+def _question_problems(nodes: Sequence[Json], path: str) -> Iterator[str]:
+    for position, node in enumerate(nodes):
+        place = f"{path}[{position}] {str(node.get('instructions') or node['name'])!r}"
+        options = node.get("options") or ()
+        yield from _unknown(place, "type", node["type"], QUESTIONS)
+        yield from _unknown(place, "scope", node.get("scope", "global"), SCOPES)
+        if node["type"] in _CHOSEN_FROM and not options:
+            yield f"{place}: a {node['type']} without options; list what can be chosen"
+        for option in options:
+            yield from _question_problems(option.get("options") or (), f"{place} > {_value(option)!r} > options")
+
+
+def _unknown(place: str, what: str, found: Any, known: Sequence[str]) -> Iterator[str]:
+    if found not in known:
+        near = difflib.get_close_matches(str(found).lower(), known, 1)
+        hint = f", did you mean {near[0]!r}?" if near else f" (there are: {', '.join(known)})"
+        yield f"{place}: unknown {what} {found!r}{hint}"
 
 
 def _clean(node: Any) -> Any:
@@ -70,9 +113,13 @@ def _questions(nodes: Sequence[Json], path: str, scope: str = "") -> Iterator[st
         name = f"{path}{node.get('instructions') or node['name']}"
         yield f"{name}: {node['type']}{scope}{_required(node)}"
         for option in node.get("options") or ():
-            value = str(option.get("value", option.get("label")))
+            value = _value(option)
             yield f"{name} > {value}: option {option.get('label') or value}"
             yield from _questions(option.get("options") or (), f"{name} > {value} > ")
+
+
+def _value(option: Json) -> str:
+    return str(option.get("value", option.get("label")))
 
 
 def _required(node: Json) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,22 +24,26 @@ class Plan:
     """New data rows, and changed media together with the stored copy they replace."""
     relabel: tuple[tuple[Asset, StoredAsset], ...] = ()
     drop: tuple[StoredAsset, ...] = ()
-    keep: tuple[Asset, ...] = ()
+    keep: tuple[str, ...] = ()
+    """Ids of data rows that are as they should be."""
     columns: tuple[str, ...] = ()
     """Names of annotation columns to add."""
     remove: tuple[str, ...] = ()
     """Names of annotation columns that nothing fills any more."""
+    renames: Mapping[str, str] = field(default_factory=dict)
+    """Old name -> new name of columns whose feature has another name."""
     renamed: tuple[str, ...] = ()
     """Names of columns whose list of classes is no longer the project's."""
+    drift: tuple[str, ...] = ()
+    """How ontology and mapping changed."""
     unfinished: tuple[StoredAsset, ...] = ()
     """Copies that an interrupted run left; they are cleared away."""
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing to do."""
-        return not (
-            self.add or self.relabel or self.drop or self.columns or self.remove or self.renamed or self.unfinished
-        )
+        rows = self.add or self.relabel or self.drop or self.unfinished
+        return not (rows or self.columns or self.remove or self.renames or self.renamed or self.drift)
 
     def __str__(self) -> str:
         """One sentence, such as `3 to add, 0 to relabel, 0 to drop, 12 unchanged`; the same for the same plan."""
@@ -49,13 +53,25 @@ class Plan:
         parts = [f"{len(self.add)} to add" + (f" ({replaced} in place of changed media)" if replaced else "")]
         parts += [f"{len(self.relabel)} to relabel", f"{len(self.drop)} to drop", f"{len(self.keep)} unchanged"]
         parts += [f"{len(self.columns)} columns to add"] if self.columns else []
-        parts += [f"columns to remove: {', '.join(self.remove)}"] if self.remove else []
-        parts += [f"class names of {', '.join(self.renamed)} to update"] if self.renamed else []
+        parts += [f"columns to remove: {some(self.remove)}"] if self.remove else []
+        renames = [f"{old} to {new}" for old, new in self.renames.items()]
+        parts += [f"columns to rename: {some(renames)}"] if renames else []
+        parts += [f"class names of {some(self.renamed)} to update"] if self.renamed else []
         parts += [f"{len(self.unfinished)} unfinished to clear"] if self.unfinished else []
-        return ", ".join(parts)
+        return ", ".join(parts) + (f"; drift: {some(self.drift)}" if self.drift else "")
 
 
-def make_plan(wanted: Sequence[Asset], stored: Sequence[StoredAsset], untouchable: Collection[str] | None) -> Plan:
+def some(names: Sequence[str], most: int = 5) -> str:
+    """The first few of many, and how many more there are."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def make_plan(
+    wanted: Sequence[Asset],
+    stored: Sequence[StoredAsset],
+    untouchable: Collection[str] | None,
+    unchanged: Collection[str] = (),
+) -> Plan:
     """Compare by identity and fingerprints.
 
     Args:
@@ -63,10 +79,11 @@ def make_plan(wanted: Sequence[Asset], stored: Sequence[StoredAsset], untouchabl
         stored: copies in the dataset; of several finished copies of one data row the last one counts.
         untouchable: ids that must not be dropped although they are not wanted (they failed to be read);
             None: nothing may be dropped, because not all of the project was read.
+        unchanged: ids of data rows that were not read because they are as they were.
     """
     finished = {asset.id: asset for asset in stored if asset.complete}
     unfinished = tuple(asset for asset in stored if finished.get(asset.id) is not asset)
-    known = {asset.id for asset in wanted}
+    known = {asset.id for asset in wanted} | set(unchanged)
     may_drop = untouchable is not None
     gone = [old for old in finished.values() if may_drop and old.id not in known and old.id not in (untouchable or ())]
     old_of: Mapping[str, StoredAsset] = finished
@@ -77,7 +94,7 @@ def make_plan(wanted: Sequence[Asset], stored: Sequence[StoredAsset], untouchabl
         add=tuple((asset, old_of.get(asset.id)) for asset in moved),
         relabel=tuple((a, old_of[a.id]) for a in same if old_of[a.id].labels_stamp != a.labels_stamp),
         drop=tuple(gone),
-        keep=tuple(asset for asset in same if old_of[asset.id].labels_stamp == asset.labels_stamp),
+        keep=(*(a.id for a in same if old_of[a.id].labels_stamp == a.labels_stamp), *sorted(unchanged)),
         unfinished=unfinished,
     )
 
@@ -99,11 +116,14 @@ def _kind(column: Column) -> tuple[str, str, int]:
 
 
 def with_columns(plan: Plan, wanted: Sequence[Column], stored: Stored, fixed: Collection[str]) -> Plan:
-    """The plan with the columns it needs."""
+    """The plan with the columns it needs. A column that keeps its key and gets another name is renamed."""
+    names = {column.key: column.name for column in wanted}
+    renames = {c.name: names[c.key] for c in stored.columns if c.key in names and names[c.key] != c.name}
+    stored = replace(stored, columns=tuple(replace(c, name=renames.get(c.name, c.name)) for c in stored.columns))
     add, remove = column_changes(wanted, stored, fixed)
     before = {column.name: column.classes for column in stored.columns}
     renamed = [c.name for c in wanted if c.name in before and c.name not in add and c.classes != before[c.name]]
-    return replace(plan, columns=tuple(add), remove=tuple(remove), renamed=tuple(renamed))
+    return replace(plan, columns=tuple(add), remove=tuple(remove), renames=renames, renamed=tuple(renamed))
 
 
 def copies(ids: Sequence[str], states: Mapping[int, str]) -> list[tuple[str, NDArray[np.int64], str | None]]:

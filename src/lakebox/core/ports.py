@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, Protocol, TypeVar, runtime_checkable
 
@@ -56,7 +57,7 @@ class Source(Protocol):
         """All data rows in the source's order, one at a time."""
 
     def row(self, position: int) -> Mapping[str, Any]:
-        """The data row at a position that `rows` gave."""
+        """The data row at a position that `rows` gave; where `changes` was read last, at one of its positions."""
 
     def ontology(self) -> Mapping[str, Any] | None:
         """Labelbox's normalized ontology JSON, or None if there is none."""
@@ -69,6 +70,50 @@ class Source(Protocol):
 
     def forget(self) -> None:
         """Drop what was kept of the project to spare asking again; the next `rows` sees what is there then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """What a dataset holds of a project already, so that a source may give less than everything."""
+
+    moment: datetime
+    """Aware, UTC: whatever happened before it is in the dataset."""
+    whole: datetime
+    """Aware, UTC: when the whole project was last looked at."""
+    ids: frozenset[str]
+    """Data rows that the dataset holds, finished."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """A project as the difference to what a dataset holds."""
+
+    rows: Iterator[SourceRow]
+    """Data rows that are new or may have changed, and errors."""
+    unchanged: frozenset[str]
+    """Ids of data rows that are still in the project and as they were. Those of `Since.ids` that are neither here nor
+    in `rows` are no longer in the project."""
+
+
+@runtime_checkable
+class Incremental(Protocol):
+    """A source that can tell what changed since a moment, and its project's name without reading its data rows."""
+
+    def project(self) -> tuple[str, str]:
+        """Id and name of the project."""
+
+    def as_of(self) -> datetime:
+        """Aware, UTC: everything that happened before is in what `rows` or `changes` gave last.
+
+        A moment before that export was asked for, so that what happens meanwhile counts as not seen yet.
+        """
+
+    def changes(self, since: Since) -> Changes | None:
+        """What may differ from what a dataset holds; None: it cannot be told, read `rows` instead.
+
+        `Source.row` and `Source.ontology` are of whichever of `rows` and `changes` was read last. Nothing is said of
+        what all data rows share: a renamed feature or project changes data rows that count as unchanged.
+        """
 
 
 @runtime_checkable
@@ -209,6 +254,22 @@ class Progress(Protocol):
 
     def asset(self) -> None:
         """An asset is done, well or badly."""
+
+
+class Stop(Protocol):
+    """Whether somebody wants a run to end, at the next point at which nothing is lost."""
+
+    def __enter__(self) -> Stop:
+        """Listen from now on."""
+
+    def __exit__(self, *_: object) -> None:
+        """Listen no longer."""
+
+    def asked(self) -> bool:
+        """Whether it is to end."""
+
+    def wait(self, seconds: float) -> bool:
+        """Wait so long, or until it is to end; whether it is."""
 
 
 Map = Callable[[Callable[[Frame], bytes], Iterable[Frame]], Iterator[bytes]]

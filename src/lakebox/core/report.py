@@ -15,7 +15,10 @@ class DatasetFacts:
     """Where the result is."""
 
     path: str = ""
+    """The dataset that holds the annotations, and the media unless `media` says otherwise."""
     branch: str = "main"
+    media: str = ""
+    """The dataset of the media, where that is another one."""
     version: str = ""
     tag: str = ""
     rows: int = 0
@@ -38,6 +41,10 @@ class Report:
     warnings: list[str] = field(default_factory=list)
     labelbox: dict[str, Any] = field(default_factory=dict)
     """Ids that an upload made or found: project_id, dataset_id, ontology_id, and batches by name."""
+    versions: list[dict[str, Any]] | None = None
+    """Task `history`: id, message, time and tags of each version, the newest first."""
+    changes: list[dict[str, Any]] | None = None
+    """Task `diff`: what differs, by data row."""
     seconds: float = 0.0
 
     @property
@@ -46,9 +53,10 @@ class Report:
         return not self.failures
 
     def fail(self, failure: Failure) -> None:
-        """Note a failure."""
-        self.failures.append(failure)
-        self.assets["failed"] += 1
+        """Note a failure, once."""
+        if failure not in self.failures:
+            self.failures.append(failure)
+            self.assets["failed"] += 1
 
     def as_dict(self) -> dict[str, Any]:
         """The report as JSON-like data."""
@@ -72,4 +80,6 @@ class Report:
             ],
             "seconds": round(self.seconds, 3),
         }
+        lists = {"versions": self.versions, "changes": self.changes}
+        report |= {name: listed for name, listed in lists.items() if listed is not None}
         return report | ({"labelbox": self.labelbox} if self.labelbox else {})

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lakebox.core.annotations import parse_label
-from lakebox.core.fingerprint import canonical, digest
+from lakebox.core.fingerprint import by_schema_id, digest
 from lakebox.core.frames import FrameSelection
 from lakebox.core.labels import LabelPolicy, same_status
 from lakebox.core.model import Asset, Facts, Failure, Label, LabelHead, MaskRef, Media, Ontology
@@ -30,6 +30,8 @@ class Reading:
     frames: FrameSelection
     recipe: str
     """Names everything else that the stored media depend on (the pixel format)."""
+    content: Callable[[Any], Any] = by_schema_id
+    """What of a label's annotations decides what its cells hold, in one order."""
 
 
 @dataclass(slots=True)
@@ -44,10 +46,21 @@ class Scan:
     ontology: Ontology = field(default_factory=Ontology)
     whole: bool = True
     """Whether every data row of the project was seen, so that a missing one is a removed one."""
+    given: Ontology | None = None
+    """The ontology as Labelbox lists it; `ontology` has what labels use, too."""
+    unchanged: frozenset[str] = frozenset()
+    """Ids of data rows that were not read, because they are as the dataset has them."""
+    whole_moment: str = ""
+    """When all of the project was last read, ISO 8601; empty: now."""
 
 
 def scan(
-    rows: Iterable[SourceRow], project_id: str | None, reading: Reading, given: Ontology | None, limit: int | None
+    rows: Iterable[SourceRow],
+    project_id: str | None,
+    reading: Reading,
+    given: Ontology | None,
+    limit: int | None,
+    unchanged: frozenset[str] = frozenset(),
 ) -> Scan:
     """Read all data rows of a project once.
 
@@ -57,12 +70,14 @@ def scan(
         reading: label policy and frame selection.
         given: the ontology as Labelbox has it; None: it is derived from what the labels use.
         limit: read the first so many data rows only.
+        unchanged: ids of data rows that are not among the rows, because they are as the dataset has them.
 
     Raises:
         ConfigError: no or several projects fit, or the ontology is another project's.
         SourceError: the project has no data rows.
     """
     reader = _Reader(project_id, reading, Observer(given or Ontology()))
+    reader.found.given, reader.found.unchanged = given, unchanged
     for row in rows:
         if limit is not None and len(reader.found.assets) + len(reader.found.failures) >= limit:
             reader.found.whole = False
@@ -136,7 +151,7 @@ class _Reader:
         found = self.found
         self._check_project()
         self._refuse_repeated()
-        if not found.assets and not found.failures and not self._rowless:
+        if not (found.assets or found.failures or self._rowless or found.unchanged):
             raise SourceError(
                 f"project {self._asked or next(iter(self._projects), '?')} has no data rows in this export;"
                 " check project_id and the export's filters"
@@ -247,7 +262,7 @@ def _asset(
         facts=facts,
         label_id=head.id if head else "",
         media_stamp=_media_stamp(url, media, reading, label),
-        labels_stamp=digest([name, _said(facts), _said(media), _label_content(project, head, label)]),
+        labels_stamp=digest([name, _said(facts), _said(media), _label_content(project, head, label, reading)]),
         position=position,
     )
 
@@ -263,7 +278,7 @@ def _said(value: Any) -> list[Any]:
     return [getattr(value, name) for name in value.__dataclass_fields__]
 
 
-def _label_content(project: Json, head: LabelHead | None, label: Label | None) -> Any:
+def _label_content(project: Json, head: LabelHead | None, label: Label | None, reading: Reading) -> Any:
     """Everything of the label that cells are made of. Repainted masks keep their address, so their date counts too."""
     if head is None or label is None:
         return None
@@ -271,7 +286,7 @@ def _label_content(project: Json, head: LabelHead | None, label: Label | None) -
     details = raw.get("label_details") or {}
     painted = any(isinstance(shape, MaskRef) for track in label.tracks for shape in track.shapes)
     date = (details.get("content_last_updated_at") or details.get("updated_at")) if painted else None
-    return [head.id, head.creator, canonical(raw.get("annotations")), date]
+    return [head.id, head.creator, reading.content(raw.get("annotations")), date]
 
 
 def _facts(row: Json, project: Json) -> Facts:

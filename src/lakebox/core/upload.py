@@ -78,6 +78,8 @@ class UploadRow:
     shown: str = ""
     where: str = ""
     """Both for messages, as of its entry."""
+    described: bool = False
+    """Whether its list gives an external id, attachments or metadata."""
 
     @property
     def remote(self) -> bool:
@@ -197,4 +199,5 @@ def _row(entry: Entry, key: str) -> UploadRow:
         metadata=entry.metadata,
         shown=entry.shown,
         where=entry.where,
+        described=bool(entry.external_id or entry.attachments or entry.metadata),
     )

@@ -171,6 +171,14 @@ def _rows(count: int) -> str:
     return "1 data row" if count == 1 else f"{count} data rows"
 
 
+def left_as_they_are(rows: Sequence[UploadRow], there: Collection[str]) -> list[str]:
+    """A note on data rows that exist and of which a list says more: an upload adds data rows, it does not edit them."""
+    known = sum(row.described and row.global_key in there for row in rows)
+    exist = "1 data row exists; its" if known == 1 else f"{known} data rows exist; their"
+    note = f"{exist} metadata, attachments and external ids are left as they are, whatever the list says"
+    return [f"{note}; edit them in Labelbox"] if known else []
+
+
 def batch_names(prefix: str, taken: Collection[str], count: int) -> tuple[str, ...]:
     """`prefix`, `prefix-2`, ... without those that a project has: a batch's name is unique within its project."""
     return tuple(_free(prefix, taken, count))

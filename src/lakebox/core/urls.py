@@ -21,6 +21,21 @@ _BETWEEN = re.compile(r"[?#&]|\\u0026")
 _LOGIN = re.compile(r"(?<=://)[^\s/\"']+@")
 
 
+_SIGNERS = {"s3": "s3", "gs": "gcs", "az": "azure", "azure": "azure"}
+
+
+def unfetchable(url: str) -> str:
+    """Why an address that is none of the web's cannot be fetched as it is, and what would make it one.
+
+    >>> unfetchable("gs://clips/a.mp4")
+    'gs:// is fetched when a presigner makes a web address of it; set presigner=gcs (or by_host)'
+    """
+    scheme = url.partition("://")[0].lower()
+    if name := _SIGNERS.get(scheme):
+        return f"{scheme}:// is fetched when a presigner makes a web address of it; set presigner={name} (or by_host)"
+    return f"{scheme}:// is not fetched; http, https and file are, and what a presigner makes of s3, gs and az"
+
+
 def unsigned(url: str) -> str:
     """The address without credentials, signature and fragment; parameters that name the content stay.
 

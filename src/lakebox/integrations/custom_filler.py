@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -119,6 +120,10 @@ class FilledDataset:
             self._filler.functions["create_tensors"](ScriptDataset(self._handle))
         return _Filled(self._handle, path, self._filler)
 
+    def lock(self, path: str) -> AbstractContextManager[None]:
+        """Nobody is kept out: where the handle leads is the script's to know."""
+        return nullcontext()
+
 
 class _Filled(DeepLake):
     """A dataset whose rows come from the script."""
@@ -133,7 +138,7 @@ class _Filled(DeepLake):
         media = (RawFrames().column(self._filler.media),) if found.columns else ()
         return replace(found, columns=(*found.columns, *media))
 
-    def arrange(self, columns: Sequence[Column], remove: Sequence[str]) -> bool:
+    def arrange(self, columns: Sequence[Column], remove: Sequence[str], renames: Mapping[str, str] = {}) -> bool:
         """Lakebox's own columns; one that the script made for the same is taken over.
 
         Raises:
@@ -147,7 +152,7 @@ class _Filled(DeepLake):
                     f"create_tensors makes column {column.name!r} as {made[column.name]}, lakebox fills it as"
                     f" {column.dtype}: make it that, or leave it out"
                 )
-        return super().arrange(own, remove)
+        return super().arrange(own, remove, renames)
 
     def append(self, cells: Cells, foreign: Cells | None = None) -> None:
         """The script adds the rows, and each gets lakebox's own cells.

@@ -172,6 +172,7 @@ def _create(
     place: _Place, labelbox: _Labelbox, filler: CustomFiller | None, fail_on_error: bool, fail_on_export_error: bool
 ) -> tuple[Any, Sequence[Json]]:
     """The project is exported before anything is deleted or created."""
+    presigner = labelbox.presigner()
     project = project_of(labelbox.media, labelbox.project_id, labelbox.key, labelbox.rows, fail_on_export_error)
     dataset = place.open()
     if project.data:
@@ -179,7 +180,7 @@ def _create(
             "project_id": labelbox.project_id,
             "path": place.path,
             "source": project,
-            "presigner": labelbox.presigner(),
+            "presigner": presigner,
             "storage": OpenedDataset(dataset) if filler is None else FilledDataset(dataset, filler),
             **({"pixels": RawFrames()} if filler else {}),
         }

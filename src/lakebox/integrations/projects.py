@@ -14,8 +14,10 @@ from lakebox.adapters.documents import read_document
 from lakebox.adapters.labelbox_upload import UploadService
 from lakebox.adapters.object_store import azure_blobs
 from lakebox.adapters.terminal import Bars
-from lakebox.errors import UploadError
-from lakebox.integrations.service import endpoints
+from lakebox.core.urls import unsigned
+from lakebox.errors import ConfigError, UploadError
+from lakebox.integrations.service import endpoints, keyed
+from lakebox.integrations.words import LIST, UPLOAD, in_its_words
 from lakebox.tasks.upload import Upload
 
 
@@ -55,16 +57,16 @@ def create_labelbox_annotation_project(
         SourceError: Labelbox failed half-way; the same call does the rest.
         UploadError: Labelbox refused data rows; the others are there.
     """
-    service = UploadService(**endpoints())
-    with TemporaryDirectory(prefix="lakebox-") as folder, Bars() as bars:
+    paths = _paths(video_paths)
+    with in_its_words(UPLOAD, paths), TemporaryDirectory(prefix="lakebox-") as folder, Bars() as bars:
         task = Upload(
-            service=service.with_key(lb_api_key) if lb_api_key else service,
+            service=keyed(UploadService(**endpoints()), lb_api_key),
             progress=bars,
             read_document=read_document,
-            media=_listed(video_paths, lb_global_key_generator, Path(folder) / "media.jsonl"),
+            media=_listed(paths, lb_global_key_generator, Path(folder) / LIST),
             dataset=lb_dataset_name,
             project=lb_project_name,
-            media_type=media_type.lower(),
+            media_type=str(media_type).lower(),
             ontology=getattr(lb_ontology, "uid", lb_ontology),
             iam_integration=lb_iam_integration_id,
             batch=lb_batches_name or f"{lb_dataset_name}_batch-",
@@ -77,9 +79,18 @@ def create_labelbox_annotation_project(
         raise UploadError(f"{len(report.failures)} of the media were not uploaded: {told}")
 
 
+def _paths(given: Sequence[str]) -> list[str]:
+    """The media, which may be no single path: its letters would be taken for paths."""
+    paths = [] if isinstance(given, str) else list(map(str, given))
+    if not paths:
+        found = f"is one string, {unsigned(given)!r}" if isinstance(given, str) else "is empty"
+        raise ConfigError(f"video_paths: {found}; nothing was touched, give a list of paths or of addresses")
+    return paths
+
+
 def _listed(paths: Sequence[str], key: Callable[[str], str] | None, manifest: Path) -> tuple[str, ...]:
     """The media as a manifest, where names are names: no patterns, no lists."""
-    lines = [{"path": _absolute(path), **({"global_key": key(path)} if key else {})} for path in map(str, paths)]
+    lines = [{"path": _absolute(path), **({"global_key": key(path)} if key else {})} for path in paths]
     manifest.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     return (str(manifest),)
 

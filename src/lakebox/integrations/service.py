@@ -12,15 +12,17 @@ from typing import Any, ClassVar, Literal, TypeVar
 
 from lakebox.adapters.labelbox_export import NEEDED, LabelboxProject
 from lakebox.adapters.labelbox_sdk import Account, normalized, ontology_by_id
+from lakebox.adapters.labelbox_upload import UploadService
 from lakebox.adapters.presign import LabelboxKey
 from lakebox.core.ports import SourceRow
-from lakebox.errors import SourceError
+from lakebox.core.urls import unsigned
+from lakebox.errors import ConfigError, SourceError
 
 log = logging.getLogger(__name__)
 
 Json = Mapping[str, Any]
 MediaKind = Literal["video", "image"]
-Keyed = TypeVar("Keyed", Account, LabelboxProject, LabelboxKey)
+Keyed = TypeVar("Keyed", Account, UploadService, LabelboxProject, LabelboxKey)
 
 
 class _WholeExport(LabelboxProject):
@@ -86,13 +88,24 @@ class ProjectJson:
 
 
 def endpoints() -> dict[str, str]:
-    """Where Labelbox is, if the environment says so."""
+    """Where Labelbox is, if the environment says so.
+
+    Raises:
+        ConfigError: what it says is no address.
+    """
     names = {"endpoint": "LABELBOX_ENDPOINT", "rest_endpoint": "LABELBOX_REST_ENDPOINT"}
-    return {field: os.environ[name] for field, name in names.items() if os.environ.get(name)}
+    given = {field: os.environ[name].strip() for field, name in names.items() if os.environ.get(name, "").strip()}
+    for field, address in given.items():
+        if not address.startswith(("http://", "https://")):
+            raise ConfigError(
+                f"{names[field]}: must begin with https://; found {unsigned(address)!r}; nothing was touched"
+            )
+    return given
 
 
 def keyed(component: Keyed, key: str | None) -> Keyed:
-    """The component with the key; without one, it takes that of the environment."""
+    """The component with the key, without the blanks of copying; without one, it takes that of the environment."""
+    key = (key or "").strip()
     return component.with_key(key) if key else component
 
 

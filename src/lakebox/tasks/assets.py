@@ -203,7 +203,7 @@ class AssetWork:
         cells: dict[str, CellList] = {
             **compiled.cells,
             **number_cells(asset.media.kind, frames, item.index),
-            **fact_cells(asset, label, frames, total),
+            **fact_cells(asset, label if self.layout is not None else None, frames, total),
             STATE: _states(asset, len(frames)),
         }
         batch = _batch(compiled, self.pixel_column, _frame_size(asset))

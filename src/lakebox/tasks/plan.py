@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from lakebox.core.report import Report
-from lakebox.tasks.project import Project
+from lakebox.tasks.project import Project, Unread
 
 
 class ShowPlan(Project):
@@ -16,6 +16,16 @@ class ShowPlan(Project):
         started = time.monotonic()
         report = Report(task="plan")
         self.source.forget()  # a plan says what is so now; what it reads is kept for the run that follows
-        self.prepare(frozenset({"add", "relabel", "drop"}), report)
+        found, place = self.read()
+        try:
+            overview = self.overview(found, place, self._actions())
+        except Unread:
+            found, place = self.read_all()
+            overview = self.overview(found, place, self._actions())
+        self.tell(found, overview, report)
+        report.dataset.branch = place.branch
+        report.warnings += [
+            f"drift: a sync would refuse this: {text}" for text in self.drift.refused(overview.main.drift)
+        ]
         report.seconds = time.monotonic() - started
         return report

@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, SkipValidation
 
-from lakebox.core.facts import PIXELS, PREFIX
+from lakebox.core.facts import PIXELS, PREFIX, ROW_KEY
 from lakebox.core.lake_port import Lake, Provider, Storage, Stored
 from lakebox.core.preview import Tile, class_names, facts, overlays, spread_over
 from lakebox.core.report import Report
 from lakebox.errors import ConfigError, LakeError
+from lakebox.tasks.beside import find_labels
+from lakebox.tasks.provider import place_of
 
 Draw = Callable[[Sequence[Tile], str, Sequence[str]], bytes]
 """Tiles, heading and all class names in a lasting order -> PNG bytes."""
@@ -41,15 +43,17 @@ class Preview(BaseModel):
             LakeError: the dataset holds no rows.
         """
         started = time.monotonic()
-        address = self.provider.address(self.path, "")
-        lake = self.storage.find(address)
+        place = place_of(self.provider, "")
+        address = place.annotations or place.media
+        lake = find_labels(self.storage, place)
         if lake is None:
             raise ConfigError(f"path: there is no dataset at {address} to preview; make one with task=sync")
         stored = lake.stored()
         if not stored.assets:
             raise LakeError(f"path {address}: the dataset has no rows to preview")
         rows = self._chosen(lake, stored)
-        tiles = [_tile(lake, stored, row) for row in rows]
+        media = self.storage.find(place.media) if place.annotations else lake
+        tiles = [_tile(lake, media, stored, row) for row in rows]
         sheet = self.draw(tiles, f"{address}, {len(lake)} rows", class_names(stored.columns))
         report = Report(task="preview", plan=f"{len(rows)} frames drawn in {self._write(sheet)}")
         report.dataset.path, report.dataset.rows, report.dataset.version = address, len(lake), lake.version
@@ -81,14 +85,24 @@ def _lengths(cells: Sequence[Any]) -> NDArray[np.int64]:
     return np.array([0 if cell is None else len(cell) for cell in cells], np.int64)
 
 
-def _tile(lake: Lake, stored: Stored, number: int) -> Tile:
+def _tile(lake: Lake, media: Lake | None, stored: Stored, number: int) -> Tile:
     at = np.array([number])
     row = {column.name: lake.read(column.name, at)[0] for column in stored.columns if column.type != "video"}
     frame = int(row.get("frame_idx", 0))
     name = row[f"{PREFIX}{stored.media}_name"]
     title = f"{name}  frame {frame}" if stored.media == "video" else str(name)
     image = row.get(PIXELS[stored.media])
+    if image is None and media is not None:
+        image = _beside(media, PIXELS[stored.media], row, at)
     return Tile(_rgb(image, row), title, facts(row, stored.columns), tuple(overlays(row, stored.columns)))
+
+
+def _beside(media: Lake, pixels: str, row: dict[str, Any], at: NDArray[np.int64]) -> Any:
+    """The picture in the dataset of the media, which has the same rows; None if this row is another there."""
+    known = {column.name for column in media.stored().columns if column.type in ("jpg", "png")}
+    if pixels not in known or at[0] >= len(media) or media.read(ROW_KEY, at)[0] != row[ROW_KEY]:
+        return None
+    return media.read(pixels, at)[0]
 
 
 def _rgb(image: NDArray[np.uint8] | None, row: dict[str, Any]) -> NDArray[np.uint8]:

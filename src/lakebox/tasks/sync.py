@@ -4,30 +4,29 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import replace
 from typing import Literal
 
-import numpy as np
 from pydantic import Field, PositiveInt
 
-from lakebox.core.facts import PREFIX, fact_columns, media_columns
-from lakebox.core.lake_port import Lake, StoredAsset
-from lakebox.core.model import Asset, Failure
+from lakebox.core.drift import Difference, Drift
+from lakebox.core.lake_port import MAIN, Lake, Place, Remembering
 from lakebox.core.report import Report
-from lakebox.core.tally import Tally
-from lakebox.core.urls import unsigned
-from lakebox.errors import AssetError, ConfigError, Stopped
-from lakebox.tasks.assets import AssetWork, Block, NewRows, OldRows
-from lakebox.tasks.project import Prepared, Project
-from lakebox.tasks.writer import Writer
+from lakebox.core.scan import Scan
+from lakebox.errors import DriftError, LakeMoved, Stopped
+from lakebox.tasks.apply import Step, describe
+from lakebox.tasks.beside import check_described, check_rows, follow, refuse_moved
+from lakebox.tasks.project import Overview, Prepared, Project, Unread
+from lakebox.tasks.versions import Name, version_name
 
 log = logging.getLogger(__name__)
 
-IMAGES = 16
-"""Images that count as one video: as little is lost with them."""
-
 Action = Literal["add", "relabel", "drop"]
+
+ATTEMPTS = 5
+"""How often a run plans again because somebody else committed."""
 
 
 class Sync(Project):
@@ -38,179 +37,127 @@ class Sync(Project):
         description="add: rows of new data rows; relabel: annotations; drop: rows of removed ones"
     )
     message: str = Field(description="Commit message; {plan} is the plan sentence")
-    tag: str | None = None
+    tag: Name | None = Field(default=None, pattern=r"^[^@\s]+$", description="Name of the version; auto: date and time")
     commit_assets: PositiveInt = Field(default=16, description="Commit after so many videos, or 16 times the images")
     commit_megabytes: PositiveInt = Field(default=32, description="Commit when so much waits, also within an asset")
 
     def __call__(self) -> Report:
-        """Run; what can be done is done, the rest is in the report's failures."""
+        """Run; what can be done is done, the rest is in the report's failures.
+
+        Raises:
+            LakeBusy: another run is writing the dataset.
+            DriftError: ontology or mapping changed, and the configuration does not follow.
+        """
         started = time.monotonic()
         report = Report(task=self.name)
-        prepared = self.prepare(frozenset(self.does), report)
-        log.info("plan: %s", report.plan)
         try:
-            for failure in report.failures:
-                self.on_error(failure)
-            self._refuse_taken_tag(prepared)
-            if not prepared.todo.empty:
-                self._apply(prepared, report)
-            elif prepared.lake is not None:
-                self._name_version(prepared.lake, report)
+            self._run(report)
         except Stopped as stopped:
-            report.warnings.append(f"stopped at the first failure, as on_error=stop asks: {stopped}")
+            report.warnings.append(str(stopped))
         self.source.forget()
         report.seconds = time.monotonic() - started
         return report
 
-    def _apply(self, prepared: Prepared, report: Report) -> None:
-        lake = self.storage.create(prepared.address) if prepared.lake is None else prepared.lake
-        message = self.message.format(plan=prepared.todo)
-        changed = self._arrange(lake, prepared)
-        assets = self.commit_assets * (IMAGES if prepared.media == "image" else 1)
-        writer = Writer(lake, message, self.progress, assets, self.commit_megabytes << 20, changed)
-        work = self._work(prepared)
-        try:
-            self._relabel(work, lake, prepared, writer, report)
-            self._add(work, prepared, writer, report)
-        except Stopped:
-            writer.finish(f"{message} (stopped at a failure)")
-            report.dataset.rows, report.dataset.version = len(lake), lake.version
-            raise
-        for copy in (*prepared.todo.drop, *prepared.todo.unfinished):
-            writer.drop(copy)
-        report.assets["dropped"] += len(prepared.todo.drop)
-        self._describe(lake, prepared)
-        writer.finish(message)
-        report.dataset.rows, report.dataset.version = len(lake), lake.version
-        self._name_version(lake, report)
-
-    def _refuse_taken_tag(self, prepared: Prepared) -> None:
-        if self.tag is None or prepared.lake is None:
-            return
-        tags = prepared.lake.tags()
-        if self.tag in tags and (not prepared.todo.empty or tags[self.tag] != prepared.lake.version):
-            raise ConfigError(
-                f"tag: {self.tag!r} names version {tags[self.tag]} already; nothing was touched, choose another"
-            )
-
-    def _name_version(self, lake: Lake, report: Report) -> None:
-        """Tag the version; the same tag on the same version, from an earlier run, is as good."""
-        if not self.tag:
-            return
-        if self.tag not in lake.tags():
-            lake.tag(self.tag)
-        report.dataset.tag = self.tag
-
-    def _arrange(self, lake: Lake, prepared: Prepared) -> bool:
-        """Columns first, so that every block finds its own. Returns whether anything changed."""
-        columns = [*media_columns(prepared.media, prepared.pixel_column), *fact_columns(prepared.media)]
-        if "relabel" in self.does:
-            columns += prepared.layout.columns()
-        changed = lake.arrange(columns, prepared.todo.remove)
-        if not prepared.stored.columns:
-            self._describe(lake, prepared)
-        return changed
-
-    def _describe(self, lake: Lake, prepared: Prepared) -> None:
-        found = prepared.scan
-        lake.describe({
-            "project_id": found.project_id,
-            "type": prepared.media,
-            "project_name": found.project_name,
-            "sources": [asset.facts.external_id or unsigned(asset.url) for asset in found.assets],
-        })  # fmt: skip
-
-    def _work(self, prepared: Prepared) -> AssetWork:
-        return AssetWork(
-            source=self.source,
-            files=self.fetch.files(self.presigner),
-            tools=self.tools,
-            labels=self.labels,
-            frames=self.frames,
-            pixels=self.pixels,
-            executor=self.executor,
-            project_id=prepared.scan.project_id,
-            layout=prepared.layout if "relabel" in self.does else None,
-            pixel_column=prepared.pixel_column,
+    def _run(self, report: Report) -> None:
+        """Plan and apply, again whenever somebody else committed meanwhile."""
+        found, place = self.read()
+        for _ in range(ATTEMPTS):
+            with ExitStack() as locks:
+                for address in place.addresses:
+                    locks.enter_context(self.storage.lock(address))
+                try:
+                    self._in_step(found, place, report)
+                    return
+                except LakeMoved as moved:
+                    log.warning("%s; planning again", moved)
+                except Unread:
+                    log.info("what changed is not enough to know; reading the whole project")
+                    found, place = self.read_all()
+        raise LakeMoved(
+            f"path {place.media}: somebody else committed during each of {ATTEMPTS} attempts; what was committed is"
+            " safe, run again when it is quiet there"
         )
 
-    def _relabel(self, work: AssetWork, lake: Lake, prepared: Prepared, writer: Writer, report: Report) -> None:
-        todo = prepared.todo.relabel
-        stored = {asset.id: old for asset, old in todo}
-        self.progress.begin("annotations", len(todo))
-        items = (_old_rows(lake, asset, old) for asset, old in todo)
-        for ready, blocks in self.executor.stream(work.relabel, work.ready(items, prepared.media)):
-            asset, counted = ready.item.asset, _Counted(blocks)
-            with self._reported(asset, counted, report, work.unwritten):
-                writer.update(stored[asset.id], counted)
-                report.assets["relabelled"] += 1
-
-    def _add(self, work: AssetWork, prepared: Prepared, writer: Writer, report: Report) -> None:
-        """Append new copies, then remove the stored ones that they replace."""
-        todo = prepared.todo.add
-        replaced = {asset.id: old for asset, old in todo if old}
-        self.progress.begin("media and annotations", len(todo))
-        for ready, blocks in self.executor.stream(work.add, work.ready(_new_rows(prepared), prepared.media)):
-            asset, counted = ready.item.asset, _Counted(blocks)
-            with self._reported(asset, counted, report, work.unwritten):
-                writer.append(counted)
-                report.assets["added"] += 1
-                report.media["fetched"] += prepared.pixel_column is not None
-                report.media["frames"] += counted.rows if prepared.pixel_column else 0
-                if asset.id in replaced:
-                    writer.drop(replaced[asset.id])
-                    report.assets["dropped"] += 1
-
-    @contextmanager
-    def _reported(
-        self, asset: Asset, counted: _Counted, report: Report, unwritten: Callable[[Asset], Tally]
-    ) -> Iterator[None]:
-        """Write one asset within; a failure stays its own, is reported, and its annotations count as read only."""
-        try:
-            yield
-        except AssetError as error:
-            report.tally.add(unwritten(asset))
-            report.masks["failed"] += error.stage == "mask"
-            log.error("%s (%s): %s: %s", asset.id, asset.name, error.stage, error)
-            failure = Failure(asset.id, asset.name, error.stage, str(error))
-            report.fail(failure)
+    def _in_step(self, found: Scan, place: Place, report: Report) -> None:
+        overview = self.overview(found, place, self._actions())
+        self.tell(found, overview, report)
+        log.info("plan: %s", overview.plan)
+        for failure in report.failures:
             self.on_error(failure)
-        else:
-            report.tally.add(counted.tally)
-            report.masks["fetched"] += counted.masks
-            log.debug("%s (%s): %d rows", asset.id, asset.name, counted.rows)
-        finally:
-            self.progress.asset()
+        refuse_drift(self.drift, overview.main.drift)
+        there = [one.lake for one in (overview.media, overview.main) if one and one.lake is not None]
+        name = version_name(there, self.tag, changes=not overview.plan.empty)
+        report.dataset.branch = place.branch if "relabel" in self.does else MAIN
+        lakes = there if overview.plan.empty else self._apply_all(found, place, overview, report)
+        if overview.plan.empty and len(lakes) == 2:
+            check_rows(lakes[0], lakes[1], place)
+            self._describe_both(lakes[0], lakes[1], overview.main, place)
+        if isinstance(self.provider, Remembering) and lakes:
+            self.provider.remember(found.project_name, place)
+        if place.annotations and "relabel" in self.does:
+            report.dataset.media = place.media
+        self._name_version(lakes if place.annotations else lakes[-1:], name, report)
+
+    def _actions(self) -> frozenset[str]:
+        return frozenset(self.does)
+
+    def _apply_all(self, found: Scan, place: Place, overview: Overview, report: Report) -> list[Lake]:
+        """Media first, then the annotations where they are apart. Returns what was written, annotations last."""
+        message = self.message.format(plan=overview.plan)
+        if overview.media is None:
+            return [self._apply(overview.main, message, frozenset(), report)]
+        return self._apply_apart(found, place, overview.media, message, report)
+
+    def _apply_apart(self, found: Scan, place: Place, media: Prepared, message: str, report: Report) -> list[Lake]:
+        lake = media.lake
+        if not media.todo.empty:
+            lake = self._apply(media, self.message.format(plan=media.todo), frozenset(), report)
+        if lake is None:
+            return []
+        labels = follow(self.storage, place, lake)
+        added = frozenset(asset.id for asset, _ in media.todo.add)
+        failed = {failure.data_row_id for failure in report.failures}
+        known = replace(found, assets=[asset for asset in found.assets if asset.id not in failed])
+        prepared = self.compare(known, labels, place.annotations or place.media, "labels", frozenset({"relabel"}))
+        if not prepared.todo.empty:
+            self._apply(prepared, message, added, report)
+        self._describe_both(lake, labels, prepared, place)
+        refuse_moved(self.storage, place, lake)
+        report.dataset.rows, report.dataset.version = len(labels), labels.version
+        return [lake, labels]
+
+    def _describe_both(self, media: Lake, labels: Lake, prepared: Prepared, place: Place) -> None:
+        """Two datasets say the same of their project: what the annotations know, whose facts are kept up to date; also
+        where a run was killed when it had described one of them."""
+        if not place.annotations:
+            return
+        for lake in (labels, media):
+            if describe(lake, prepared, labels):
+                lake.commit("describe the project")
+        check_described(media, labels, place)
+
+    def _apply(self, prepared: Prepared, message: str, added: frozenset[str], report: Report) -> Lake:
+        size = self.commit_megabytes << 20
+        return Step(self, prepared, message, self.commit_assets, size, added, report).apply()
+
+    def _name_version(self, lakes: list[Lake], name: str, report: Report) -> None:
+        """Tag the version; the same tag on the same version, from an earlier run, is as good."""
+        if not name or not lakes:
+            return
+        for lake in lakes:
+            if name not in lake.tags():
+                lake.tag(name)
+        report.dataset.tag = name
 
 
-class _Counted:
-    """Blocks on their way to the writer, counted."""
+def refuse_drift(policy: Drift, found: Iterable[Difference]) -> None:
+    """Raise what the configuration does not want to follow.
 
-    def __init__(self, blocks: Iterator[Block]) -> None:
-        self._blocks = blocks
-        self.tally = Tally()
-        self.rows = self.masks = 0
-
-    def __iter__(self) -> Iterator[Block]:
-        for block in self._blocks:
-            self.tally = block.tally or self.tally
-            self.masks += block.masks
-            self.rows += block.rows
-            yield block
-
-
-def _new_rows(prepared: Prepared) -> Iterator[NewRows]:
-    """Numbers go on where the dataset's end; a changed data row keeps its own."""
-    free = 1 + max((old.index for old in prepared.stored.assets if old.complete), default=-1)
-    for asset, old in prepared.todo.add:
-        yield NewRows(asset, old.index if old else free)
-        free += old is None
-
-
-def _old_rows(lake: Lake, asset: Asset, old: StoredAsset) -> OldRows:
-    """The frames that rows stand for come from the dataset, so that labels meet the rows that are there."""
-    if asset.media.kind == "image":
-        return OldRows(asset, np.zeros(len(old.rows), np.int64), 1)
-    frames = np.array(lake.read("frame_idx", old.rows), np.int64)
-    declared = asset.media.frames or int(lake.read(f"{PREFIX}frame_count", old.rows[:1])[0])
-    return OldRows(asset, frames, max(declared, int(frames.max()) + 1))
+    Raises:
+        DriftError: it names all of it; nothing was touched.
+    """
+    if refused := policy.refused(found):
+        raise DriftError(
+            f"drift: {'; '.join(refused)}; nothing was touched: drift=follow brings it in, or set drift.added,"
+            " drift.renamed, drift.archived, drift.mapping one by one"
+        )

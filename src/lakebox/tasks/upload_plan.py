@@ -23,6 +23,7 @@ from lakebox.core.upload_plan import (
     choose_integration,
     choose_ontology,
     integration_to_connect,
+    left_as_they_are,
     one_of,
 )
 from lakebox.core.upload_port import FoundDataset, FoundOntology, FoundProject, Workspace
@@ -121,6 +122,7 @@ class Planner:
         """What of it exists already."""
         there = self.service.data_row_ids([row.global_key for row in plan.rows])
         self._warn_elsewhere(plan, there, report)
+        report.warnings += left_as_they_are(plan.rows, there)
         ids = frozenset(there.values())
         inside = self.service.in_project(plan.project_id, ids) if plan.project_id and ids else frozenset[str]()
         todo = len(plan.rows) - len(inside)

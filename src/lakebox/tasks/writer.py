@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lakebox.core.columns import CellList, Cells
-from lakebox.core.facts import STATE, state_cell
+from lakebox.core.facts import ROW_KEY, STATE, state_cell
 from lakebox.core.lake_port import Lake, StoredAsset
 from lakebox.core.ports import Progress
 from lakebox.tasks.assets import Block
@@ -33,17 +33,20 @@ class Writer:
     progress: Progress
     commit_assets: int
     commit_bytes: int
+    foreign: Sequence[str] = ()
+    """Columns that are somebody else's."""
     dirty: bool = False
     """Whether something waits for a commit."""
     _new: list[Block] = field(default_factory=list, init=False)
     _changed: list[tuple[NDArray[np.int64], Block]] = field(default_factory=list, init=False)
     _gone: list[StoredAsset] = field(default_factory=list, init=False)
+    _heirs: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = field(default_factory=list, init=False)
     _gathered: int = field(default=0, init=False)
     _assets: int = field(default=0, init=False)
     _bytes: int = field(default=0, init=False)
 
-    def append(self, blocks: Iterable[Block]) -> None:
-        """Add the rows of one asset; whatever goes wrong, none of its rows stay."""
+    def append(self, blocks: Iterable[Block]) -> NDArray[np.int64]:
+        """Add the rows of one asset; whatever goes wrong, none of its rows stay. Returns their numbers."""
         start, done = self._rows(), False
         try:
             for block in blocks:
@@ -55,6 +58,7 @@ class Writer:
             if not done:
                 self._take_back(start)
         self._assets += 1
+        return np.arange(start, self._rows())
 
     def _rows(self) -> int:
         return len(self.lake) + sum(block.rows for block in self._new)
@@ -87,14 +91,34 @@ class Writer:
         """Remove the rows of a copy when the run ends: until then the row numbers of the plan hold."""
         self._gone.append(stored)
 
-    def finish(self, message: str) -> None:
-        """Write, remove and commit what waits, if anything was done at all."""
-        self._flush()
+    def replace(self, stored: StoredAsset, rows: NDArray[np.int64]) -> None:
+        """As `drop`; what somebody else stored beside the copy goes to the rows in its place."""
+        self._heirs.append((stored.rows, rows))
+        self.drop(stored)
+
+    def finish(self, message: str, note: Callable[[], bool] = lambda: False) -> None:
+        """Write, remove and commit what waits, if anything was done at all. `note` is called between removing and
+        committing and says whether it changed anything."""
+        self.flush()
+        self._hand_over()
         if self._gone:
             self.lake.delete(np.concatenate([copy.rows for copy in self._gone]))
             self.dirty = True
         self._gone = []
+        self.dirty |= note()
         self._commit(message)
+
+    def _hand_over(self) -> None:
+        """Of several copies the oldest is handed over last: others stored beside that one, later ones are a killed
+        run's."""
+        heirs = sorted(self._heirs, key=lambda pair: int(pair[0][0]), reverse=True)
+        for name in self.foreign if heirs else ():
+            for old, new in heirs:
+                places = dict(zip(self.lake.read(ROW_KEY, new), new.tolist(), strict=True))
+                known = zip(self.lake.read(ROW_KEY, old), self.lake.foreign(name, old), strict=True)
+                kept = [(places[key], cell) for key, cell in known if key in places]
+                self.lake.put(name, np.array([row for row, _ in kept], np.int64), [cell for _, cell in kept])
+        self._heirs = []
 
     def _wrote(self, block: Block) -> None:
         size = block.nbytes()
@@ -106,12 +130,13 @@ class Writer:
     def _make_room(self) -> None:
         """Commit or at least hand over what has gathered, before more comes."""
         if self._bytes >= self.commit_bytes or self._assets >= self.commit_assets:
-            self._flush()
+            self.flush()
             self._commit(f"{self.message} (in progress)")
         elif self._gathered >= GATHERED_BYTES:
-            self._flush()
+            self.flush()
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Hand over to the lake what has gathered."""
         if self._new:
             self.lake.append(_joined([block.cells for block in self._new]))
         for names, group in groupby(self._changed, key=lambda item: tuple(item[1].cells)):

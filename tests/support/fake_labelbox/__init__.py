@@ -14,7 +14,11 @@ with FakeLabelbox() as fake:
     label_id = fake.label(row_id, {"objects": [node], "classifications": []})
     fake.relabel(label_id, annotations)
     fake.set_status(row_id, "IN_REVIEW")
+    fake.edit_data_row(row_id, external_id="a.mp4")
+    fake.remove_from_project(row_id)
+    fake.add_to_project(project_id, row_id)
     fake.edit_ontology(project_id, ontology)
+    fake.respell(project_id)  # labels follow: features under the names of today, archived ones gone
     fake.load(project.rows, project.ontology, project.masks, folder=folder)  # a generated project
 
     # exports: settings
@@ -23,6 +27,7 @@ with FakeLabelbox() as fake:
     fake.exports = "stuck"                   # or "failed", "complete"
     fake.fail_export_rows({row_id: "why"})   # in the ERRORS stream
     fake.org.clock.moment = datetime(2024, 5, 1, tzinfo=UTC)  # when things happen, for filters by date
+    fake.catalog_batches = "ignored"         # or "refused": exports of the catalog filtered by batches
     fake.forget_exports()  # composite masks of exports so far are gone
 
     fake.masks_elsewhere = True  # masks are answered by a redirect to the bucket

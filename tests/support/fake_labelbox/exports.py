@@ -32,6 +32,10 @@ def export(world: World, given: Json) -> Task:
         return task
     rows = list(world.org.rows_of(project_id) if project_id else world.org.data_rows.values())
     for search in filters["searchQuery"]["query"] or []:
+        if search["type"] == "batch" and project_id is None and world.catalog_batches != "honoured":
+            if world.catalog_batches == "refused":
+                raise GraphqlError("MALFORMED_REQUEST", "no filter batch in the catalog")
+            continue
         holds = _condition(world, project_id, search)
         rows = [row for row in rows if holds(row)]
     renderer = _Renderer(world, params, task.id, project_id)
@@ -107,8 +111,9 @@ class _Renderer:
             if not self.params.get(wish):
                 found.pop(key, None)
         found["projects"] = {key: self.project(self.world.org.projects[key], row) for key in self._projects(row)}
-        for key, node in (row.given or {}).get("others", {}).items():
-            found["projects"][key] = self._trimmed(node, key)
+        if self.project_id or self.params.get("allProjects"):
+            for key, node in (row.given or {}).get("others", {}).items():
+                found["projects"][key] = self._trimmed(node, key)
         return found
 
     def _projects(self, row: DataRow) -> list[str]:
@@ -124,6 +129,10 @@ class _Renderer:
         for key in ("global_key", "external_id"):
             if getattr(row, key) is not None:
                 found["data_row"][key] = getattr(row, key)
+        details = found["data_row"].get("details", {})
+        for key in ("updated_at", "last_activity_at"):
+            if key in details and datetime.fromisoformat(details[key]) != getattr(row, key):
+                details[key] = export_time(getattr(row, key))
         return found
 
     def _new(self, row: DataRow) -> Json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from datetime import datetime
 from pathlib import Path
 
 from .records import DONE, TO_LABEL, DataRow, Dataset, Json, Label
@@ -23,6 +24,8 @@ class Loader:
         dataset = self.org.add(Dataset, self.org.datasets, name=f"dataset of {self.project_id}")
         loaded = [self._row(dataset.id, row) for row in rows if self.project_id in row["projects"]]
         self.world.new_batch(self.org.projects[self.project_id], "batch", loaded)
+        for key in loaded:
+            self._date(self.org.data_rows[key])
         for row in rows:
             self._labels(row)
 
@@ -39,6 +42,13 @@ class Loader:
             node.get("external_id"), dict(row["media_attributes"]), given=given,
         )  # fmt: skip
         return str(node["id"])
+
+    def _date(self, row: DataRow) -> None:
+        """Let a data row have the times it was exported with."""
+        details = (row.given or {})["envelope"]["data_row"].get("details", {})
+        for name in ("updated_at", "last_activity_at"):
+            if name in details:
+                setattr(row, name, datetime.fromisoformat(details[name]))
 
     def _media(self, row_data: str) -> str:
         if "://" in row_data:

@@ -102,7 +102,7 @@ class Mutations:
             "createBatches": lambda args: self._create_batches(project, args["input"]),
             "createBatchesFromDataset": lambda args: self._create_batches(project, args["input"]),
             "createBulkAddRowsToQueueTask": lambda args: self._move(project, args["data"]),
-            "deleteBatch": lambda args: {"deletedBatchId": self.org.batches.pop(args["batchId"]).id},
+            "deleteBatch": lambda args: {"deletedBatchId": self._delete_batch(args["batchId"]).id},
         }
 
     def _connect(self, project: Project, ontology_id: str) -> Json:
@@ -123,6 +123,12 @@ class Mutations:
         if any(batch.name == name and batch.project_id == project.id for batch in self.org.batches.values()):
             raise GraphqlError("RESOURCE_CONFLICT", f"a batch named {name} exists already")
         return self.world.new_batch(project, name, [], priority)
+
+    def _delete_batch(self, batch_id: str) -> Batch:
+        batch: Batch = find(self.org.batches, batch_id, "batch")
+        for key in list(batch.data_row_ids):
+            self.org.remove(batch.project_id, key)
+        return self.org.batches.pop(batch_id)
 
     def _create_batch(self, project: Project, given: Json) -> Json:
         batch = self._batch(project, given["name"], given["priority"])
@@ -181,10 +187,8 @@ class Mutations:
     def update_row(self, arguments: Json) -> Json:
         """Change a data row."""
         row: DataRow = find(self.org.data_rows, arguments["where"]["id"], "data row")
-        for key, name in _ROW_FIELDS.items():
-            if key in arguments["data"]:
-                setattr(row, name, arguments["data"][key])
-        row.updated_at = row.last_activity_at = self.org.clock.now()
+        data = arguments["data"]
+        self.org.edit(row, **{name: data[key] for key, name in _ROW_FIELDS.items() if key in data})
         return self.nodes.data_row(row)
 
     def delete_rows(self, arguments: Json) -> list[Json]:
@@ -219,7 +223,7 @@ class Mutations:
             if row is None or taken not in (None, row):
                 invalid.append(given)
             else:
-                row.global_key = given["globalKey"]
+                self.org.edit(row, global_key=given["globalKey"])
                 done.append(given)
         empty: dict[str, list[Any]] = {"sanitizedAssignments": [], "accessDeniedAssignments": []}
         data = {**empty, "unmodifiedAssignments": done, "invalidGlobalKeyAssignments": invalid}
@@ -233,6 +237,6 @@ class Mutations:
             row = self.org.by_global_key(key)
             (cleared if row else missing).append(key)
             if row:
-                row.global_key = None
+                self.org.edit(row, global_key=None)
         empty: dict[str, list[Any]] = {"failedToClearGlobalKeys": [], "accessDeniedGlobalKeys": []}
         return {"jobId": self.queries.new_job({**empty, "clearedGlobalKeys": cleared, "notFoundGlobalKeys": missing})}

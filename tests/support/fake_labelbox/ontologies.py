@@ -29,13 +29,13 @@ def completed(given: Json, new_id: Callable[[], str]) -> Json:
 def _question(question: Json, new_id: Callable[[], str]) -> None:
     _identified(question, new_id)
     question["instructions"] = question.get("instructions") or question.get("name") or ""
-    question["name"] = question.get("name") or _slug(question["instructions"])
+    question["name"] = question.get("name") or slug(question["instructions"])
     question.setdefault("required", False)
     question["options"] = question.get("options") or []
     for option in question["options"]:
         _identified(option, new_id)
         option["label"] = option.get("label") or option.get("value")
-        option["value"] = option.get("value") or _slug(option["label"])
+        option["value"] = option.get("value") or slug(option["label"])
         for child in option.get("options") or []:
             _question(child, new_id)
 
@@ -45,5 +45,6 @@ def _identified(node: Json, new_id: Callable[[], str]) -> None:
         node[key] = node.get(key) or new_id()
 
 
-def _slug(name: str) -> str:
+def slug(name: str) -> str:
+    """The value that Labelbox makes of a name."""
     return name.lower().replace(" ", "_")

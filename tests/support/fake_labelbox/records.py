@@ -205,12 +205,25 @@ class Organization:
             step |= {"created_by": USER, "previous_task_name": before}
             project.history.setdefault(data_row_id, []).insert(0, step)
 
+    def edit(self, row: DataRow, **fields: Any) -> None:
+        """Change what a data row is."""
+        for name, value in fields.items():
+            setattr(row, name, value)
+        row.updated_at = row.last_activity_at = self.clock.now()
+
+    def remove(self, project_id: str, data_row_id: str) -> None:
+        """Take a data row out of a project, with its labels there; nothing of it says so afterwards."""
+        for label in self.labels_of(project_id, data_row_id):
+            del self.labels[label.id]
+        for batch in [one for one in self.batches.values() if one.project_id == project_id]:
+            batch.data_row_ids = [key for key in batch.data_row_ids if key != data_row_id]
+        for kept in (self.projects[project_id].status, self.projects[project_id].history):
+            kept.pop(data_row_id, None)
+
     def delete_data_row(self, data_row_id: str) -> None:
         """Remove a data row from everywhere."""
-        for label in [one for one in self.labels.values() if one.data_row_id == data_row_id]:
-            del self.labels[label.id]
-        for batch in self.batches.values():
-            batch.data_row_ids = [key for key in batch.data_row_ids if key != data_row_id]
+        for project_id in self.projects:
+            self.remove(project_id, data_row_id)
         del self.data_rows[data_row_id]
 
     def delete_project(self, project_id: str) -> None:

@@ -9,8 +9,9 @@ from .api import Api, operation_name
 from .faults import Faults
 from .load import Loader
 from .ontologies import completed
-from .records import DONE, USER, DataRow, Dataset, Integration, Json, Label, Ontology, Project
+from .records import DONE, USER, Dataset, Integration, Json, Label, Ontology, Project
 from .server import Host, Request, Seen
+from .spelling import respelled
 from .world import World
 
 
@@ -114,6 +115,14 @@ class FakeLabelbox(World):
             record.normalized = completed(ontology, self.org.new_id)
             record.updated_at = self.org.clock.now()
 
+    def respell(self, project_id: str) -> None:
+        """Let the labels of a project follow its ontology: features have their names of today, those that were archived
+        are gone. Nobody touched the labels, so their dates stay."""
+        with self.org.lock:
+            ontology = self.org.ontologies[str(self.org.projects[project_id].ontology_id)].normalized
+            for label in self.org.labels_of(project_id):
+                label.annotations = respelled(label.annotations, ontology)
+
     def add_integration(self, name: str, *, default: bool = False, valid: bool = True) -> str:
         """Delegated access to a bucket."""
         with self.org.lock:
@@ -146,19 +155,31 @@ class FakeLabelbox(World):
         with self.org.lock:
             fields["media"] = fields.pop("media_attributes", None)
             row = self.add_row(self._dataset(dataset), row_data, **fields)
-            self._enter(project_id, row, batch)
+            self.add_to_project(project_id, row.id, batch)
             return row.id
 
     def _dataset(self, name: str) -> str:
         found = next((one for one in self.org.datasets.values() if one.name == name), None)
         return (found or self.org.add(Dataset, self.org.datasets, name=name)).id
 
-    def _enter(self, project_id: str, row: DataRow, name: str) -> None:
-        batches = [one for one in self.org.batches.values() if one.project_id == project_id and one.name == name]
-        if batches:
-            self.fill(batches[0], [row.id])
-        else:
-            self.new_batch(self.org.projects[project_id], name, [row.id])
+    def edit_data_row(self, data_row_id: str, **fields: Any) -> None:
+        """Change what a data row is: `row_data`, `external_id`, `global_key`, `media`."""
+        with self.org.lock:
+            self.org.edit(self.org.data_rows[data_row_id], **fields)
+
+    def add_to_project(self, project_id: str, data_row_id: str, batch: str = "batch") -> None:
+        """Put a data row that there is into a batch of a project, made when it is new."""
+        with self.org.lock:
+            found = [one for one in self.org.batches.values() if (one.project_id, one.name) == (project_id, batch)]
+            if found:
+                self.fill(found[0], [data_row_id])
+            else:
+                self.new_batch(self.org.projects[project_id], batch, [data_row_id])
+
+    def remove_from_project(self, data_row_id: str, project_id: str | None = None) -> None:
+        """Take a data row out of a project, with its labels there; the data row stays."""
+        with self.org.lock:
+            self.org.remove(self._project_of(data_row_id, project_id), data_row_id)
 
     def delete_data_row(self, data_row_id: str) -> None:
         """Delete a data row and its labels."""
@@ -183,9 +204,16 @@ class FakeLabelbox(World):
     # --------------------------------------------------------------------- labels
 
     def paint(self, png: bytes, name: str | None = None) -> str:
-        """Keep a mask picture; the name it returns stands for its address in annotations."""
+        """Keep a mask picture; the name it returns stands for its address in annotations.
+
+        Painted over, it changes the labels that have it, and nothing of what their annotations say.
+        """
         with self.org.lock:
             name = name or f"mask-{len(self.masks.painted) + 1}"
+            if self.masks.painted.get(name, png) != png:
+                for label in [one for one in self.org.labels.values() if name in self.masks.names(one.annotations)]:
+                    self.org.touch(label.project_id, label.data_row_id)
+                    label.updated_at = self.org.clock.now()
             self.masks.painted[name] = png
             return name
 

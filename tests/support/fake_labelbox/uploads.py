@@ -149,7 +149,7 @@ class Uploads:
             if row is None:
                 failed.append({**given, "error": "Data row not found", "fields": []})
             else:
-                row.metadata = _merged(row.metadata, given["fields"])
+                self.org.edit(row, metadata=_merged(row.metadata, given["fields"]))
         return failed
 
     def _named(self, given: Json) -> DataRow | None:
@@ -164,7 +164,8 @@ class Uploads:
             key = "globalKey" if name["idType"] == "GKEY" else "dataRowId"
             row = self._named({key: name["id"]})
             if row:
-                row.metadata = [one for one in row.metadata if one["schemaId"] not in given["schemaIds"]]
+                kept = [one for one in row.metadata if one["schemaId"] not in given["schemaIds"]]
+                self.org.edit(row, metadata=kept)
         return []
 
 

@@ -22,6 +22,7 @@ class World:
     `failing_rows`: data rows that exports report in their ERRORS stream, with a message each.
     `refused_keys`: global keys whose data rows cannot be created, with a message each.
     `masks_elsewhere`: masks are answered by a redirect to the bucket.
+    `catalog_batches`: what an export of the catalog does with batches as a filter.
     """
 
     def __init__(self) -> None:
@@ -41,6 +42,7 @@ class World:
         self.failing_rows: dict[str, str] = {}
         self.refused_keys: dict[str, str] = {}
         self.masks_elsewhere = False
+        self.catalog_batches: Literal["honoured", "ignored", "refused"] = "honoured"
         self.jobs: dict[str, Json] = {}
         self.unknown: list[str] = []
 
@@ -98,13 +100,15 @@ class Masks:
         self.singles: dict[tuple[str, str, int], str] = {}
         self.composites: dict[tuple[str, int], str] = {}
 
+    def names(self, annotations: Json) -> set[str]:
+        """The names of the masks in annotations."""
+        nodes = [node.get(kind, {}) for _, node in objects(annotations) for kind in ("mask", "composite_mask")]
+        return {name for node in nodes if not (name := node.get("url", "http")).startswith("http")}
+
     def check(self, annotations: Json) -> None:
         """Raise KeyError for a mask that was not painted."""
-        for _, node in objects(annotations):
-            for kind in ("mask", "composite_mask"):
-                name = node.get(kind, {}).get("url", "http")
-                if not name.startswith("http") and name not in self.painted:
-                    raise KeyError(f"mask {name!r} was not painted")
+        for name in self.names(annotations) - set(self.painted):
+            raise KeyError(f"mask {name!r} was not painted")
 
     def publish(self, annotations: Json, *, api: str, project_id: str, version: str, task_id: str) -> None:
         """Replace the names of masks by addresses: singles stay the same, composites belong to the export."""

@@ -1,0 +1,232 @@
+"""One dataset, or one branch of it, is brought in step with a project, data row by data row."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lakebox.core.facts import PREFIX, fact_columns, media_columns
+from lakebox.core.lake_port import Lake, StoredAsset
+from lakebox.core.model import Asset, Failure
+from lakebox.core.ports import Stop
+from lakebox.core.report import Report
+from lakebox.core.seen import SEEN
+from lakebox.core.tally import Tally
+from lakebox.errors import AssetError, Stopped
+from lakebox.tasks.assets import AssetWork, Block, NewRows, OldRows
+from lakebox.tasks.project import Prepared, Project
+from lakebox.tasks.writer import Writer
+
+log = logging.getLogger(__name__)
+
+IMAGES = 16
+"""Images that count as one video: as little is lost with them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What is to be done to one dataset or branch."""
+
+    project: Project
+    prepared: Prepared
+    message: str
+    commit_videos: int
+    """Commit after so many videos, or `IMAGES` times the images."""
+    commit_bytes: int
+    added: frozenset[str]
+    """Data rows that the report has as added already."""
+    report: Report
+    _fresh: dict[str, list[NDArray[np.int64]]] = field(default_factory=dict, init=False)
+    """Data row -> the rows that this run appended for it."""
+
+    def apply(self) -> Lake:
+        """Do it. What fails for a data row is in the report.
+
+        Raises:
+            Stopped: it was to end early; what was finished is committed.
+            LakeMoved: somebody else committed; what was committed before is safe.
+        """
+        prepared, report = self.prepared, self.report
+        lake = self.project.storage.create(prepared.address) if prepared.lake is None else prepared.lake
+        writer = self._writer(lake)
+        work = self._work()
+        try:
+            self._relabel(work, lake, writer)
+            self._add(work, writer)
+        except Stopped:
+            writer.finish(f"{self.message} (stopped before its end)")
+            report.dataset.rows, report.dataset.version = len(lake), lake.version
+            raise
+        for copy in prepared.todo.drop:
+            writer.drop(copy)
+        for copy in prepared.todo.unfinished:
+            self._clear(copy, writer)
+        report.assets["dropped"] += len(prepared.todo.drop)
+        writer.finish(self.message, lambda: self._note(lake))
+        report.dataset.rows, report.dataset.version = len(lake), lake.version
+        return lake
+
+    def _writer(self, lake: Lake) -> Writer:
+        """Columns first, so that every block finds its own."""
+        prepared = self.prepared
+        columns = [*media_columns(prepared.media, prepared.pixel_column), *fact_columns(prepared.media)]
+        if prepared.layout_counts:
+            columns += prepared.layout.columns()
+        changed = lake.arrange(columns, prepared.todo.remove, prepared.todo.renames)
+        if not prepared.stored.columns:
+            describe(lake, prepared, lake)
+        videos = self.commit_videos * (IMAGES if prepared.media == "image" else 1)
+        foreign = prepared.stored.foreign
+        return Writer(lake, self.message, self.project.progress, videos, self.commit_bytes, foreign, changed)
+
+    def _clear(self, copy: StoredAsset, writer: Writer) -> None:
+        """Rows of an interrupted run, a copy that a newer one replaces, or one of which somebody else removed rows:
+        what others stored beside them goes to the copy that stays, if that is newer."""
+        same = (asset.rows for asset in self.prepared.stored.assets if asset.id == copy.id and asset.complete)
+        newer = [*(rows for rows in same if rows[0] > copy.rows[0]), *self._fresh.get(copy.id, ())]
+        if newer:
+            writer.replace(copy, newer[-1])
+        else:
+            writer.drop(copy)
+
+    def _note(self, lake: Lake) -> bool:
+        """What the next run builds on. Whether anything of it changed."""
+        prepared = self.prepared
+        changed = describe(lake, prepared, lake)
+        if not prepared.layout_counts:
+            return changed
+        changed |= lake.note(self.project.notes(prepared))
+        seen = None if self.report.failures else self.project.seen(prepared.scan, prepared.layout)
+        return (lake.note({SEEN: seen}) if seen else False) or changed
+
+    def _work(self) -> AssetWork:
+        project, prepared = self.project, self.prepared
+        return AssetWork(
+            source=project.source,
+            files=project.fetch.files(project.presigner),
+            tools=project.tools,
+            labels=project.labels,
+            frames=project.frames,
+            pixels=project.pixels,
+            executor=project.executor,
+            project_id=prepared.scan.project_id,
+            layout=prepared.layout if prepared.layout_counts else None,
+            pixel_column=prepared.pixel_column,
+        )
+
+    def _relabel(self, work: AssetWork, lake: Lake, writer: Writer) -> None:
+        prepared, report = self.prepared, self.report
+        todo = prepared.todo.relabel
+        stored = {asset.id: old for asset, old in todo}
+        self.project.progress.begin("annotations", len(todo))
+        items = (_old_rows(lake, asset, old) for asset, old in todo)
+        for ready, blocks in self.project.executor.stream(work.relabel, work.ready(items, prepared.media)):
+            asset, counted = ready.item.asset, _Counted(blocks, self.project.stop)
+            with self._reported(asset, counted, work.unwritten):
+                writer.update(stored[asset.id], counted)
+                report.assets["relabelled"] += asset.id not in self.added
+
+    def _add(self, work: AssetWork, writer: Writer) -> None:
+        """Append new copies, then remove the stored ones that they replace."""
+        prepared, report = self.prepared, self.report
+        todo = prepared.todo.add
+        replaced = {asset.id: old for asset, old in todo if old}
+        self.project.progress.begin("media and annotations", len(todo))
+        for ready, blocks in self.project.executor.stream(work.add, work.ready(_new_rows(prepared), prepared.media)):
+            asset, counted = ready.item.asset, _Counted(blocks, self.project.stop)
+            with self._reported(asset, counted, work.unwritten):
+                rows = writer.append(counted)
+                self._fresh[asset.id] = [rows]
+                report.assets["added"] += 1
+                report.media["fetched"] += prepared.pixel_column is not None
+                report.media["frames"] += counted.rows if prepared.pixel_column else 0
+                if asset.id in replaced:
+                    writer.replace(replaced[asset.id], rows)
+                    report.assets["dropped"] += 1
+
+    @contextmanager
+    def _reported(self, asset: Asset, counted: _Counted, unwritten: Callable[[Asset], Tally]) -> Iterator[None]:
+        """Write one asset within; a failure stays its own, is reported, and its annotations count as read only."""
+        report = self.report
+        try:
+            yield
+        except AssetError as error:
+            report.tally.add(unwritten(asset))
+            report.masks["failed"] += error.stage == "mask"
+            log.error("%s (%s): %s: %s", asset.id, asset.name, error.stage, error)
+            failure = Failure(asset.id, asset.name, error.stage, str(error))
+            report.fail(failure)
+            self.project.on_error(failure)
+        else:
+            report.tally.add(counted.tally)
+            report.masks["fetched"] += counted.masks
+            log.debug("%s (%s): %d rows", asset.id, asset.name, counted.rows)
+        finally:
+            self.project.progress.asset()
+
+
+class _Counted:
+    """Blocks on their way to the writer, counted, until somebody wants the run to end."""
+
+    def __init__(self, blocks: Iterator[Block], stop: Stop) -> None:
+        self._blocks = blocks
+        self._stop = stop
+        self.tally = Tally()
+        self.rows = self.masks = 0
+
+    def __iter__(self) -> Iterator[Block]:
+        for block in self._blocks:
+            self.tally = block.tally or self.tally
+            self.masks += block.masks
+            self.rows += block.rows
+            yield block
+            if self._stop.asked():
+                raise Stopped("stopped because it was asked to; what was finished is committed")
+
+
+def _new_rows(prepared: Prepared) -> Iterator[NewRows]:
+    """Numbers go on where the dataset's end. A changed data row keeps its own, and so does one whose copy is no longer
+    whole, because somebody removed a row of it, unless another one has got the number since."""
+    stored, wanted = prepared.stored.assets, {asset.id for asset, _ in prepared.todo.add}
+    taken = {old.index: old.id for old in stored if old.complete}
+    for old in stored:
+        if old.id in wanted:
+            taken.setdefault(old.index, old.id)
+    own = {uid: index for index, uid in taken.items()}
+    free = 1 + max(taken, default=-1)
+    for asset, _ in prepared.todo.add:
+        yield NewRows(asset, own.get(asset.id, free))
+        free += asset.id not in own
+
+
+def _old_rows(lake: Lake, asset: Asset, old: StoredAsset) -> OldRows:
+    """The frames that rows stand for come from the dataset, so that labels meet the rows that are there."""
+    if asset.media.kind == "image":
+        return OldRows(asset, np.zeros(len(old.rows), np.int64), 1)
+    frames = np.array(lake.read("frame_idx", old.rows), np.int64)
+    declared = asset.media.frames or int(lake.read(f"{PREFIX}frame_count", old.rows[:1])[0])
+    return OldRows(asset, frames, max(declared, int(frames.max()) + 1))
+
+
+def describe(lake: Lake, prepared: Prepared, facts: Lake) -> bool:
+    """`labelbox_meta`, with a source for each data row in the order of the rows, out of the lake that has the facts.
+    Whether anything changed."""
+    found = prepared.scan
+    return lake.describe({
+        "project_id": found.project_id,
+        "type": prepared.media,
+        "project_name": found.project_name,
+        "sources": _sources(facts),
+    })  # fmt: skip
+
+
+def _sources(lake: Lake) -> list[str]:
+    """External id or address of each finished data row."""
+    first = np.array([asset.rows[0] for asset in lake.stored().assets if asset.complete], np.int64)
+    ids, addresses = (lake.read(f"{PREFIX}{name}", first) for name in ("external_id", "row_data"))
+    return [uid or address for uid, address in zip(ids, addresses, strict=True)]
