@@ -1,12 +1,13 @@
 # make demo    sets up, builds the example dataset and draws it
 # make test    sets up, then runs all that CI runs: format, lint, types, tests
 # make check   the same under its other name
+# make test-long   many more random edits and kills of re-fetches than make test has time for
 # make bench   lakebox beside deeplake's own Labelbox integration
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check lint bench clean
+.PHONY: demo test test-long check lint bench clean
 
 demo: .venv/demo
 	@$(BIN)/lakebox
@@ -14,6 +15,9 @@ demo: .venv/demo
 
 test: lint .venv/azurite
 	$(BIN)/pytest -q -n auto --dist worksteal --timeout 600
+
+test-long: .venv/dev
+	LAKEBOX_EXAMPLES=20 $(BIN)/pytest -q -n auto --timeout 3600 tests/test_refetch_stateful.py tests/test_refetch_disturbed.py
 
 check: test
 

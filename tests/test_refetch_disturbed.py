@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -18,7 +19,9 @@ from lakebox.errors import LakeBusy
 
 pytest_plugins = ["support.refetch_fixtures"]
 
-MOMENTS, OWN_MOMENTS = 20, 2
+MOMENTS = 20 if os.environ.get("LAKEBOX_EXAMPLES") else 10
+"""Kills of each provider; `make test-long` tries more."""
+OWN_MOMENTS = 2
 
 
 @pytest.fixture(scope="module")

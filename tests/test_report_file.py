@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +95,15 @@ def test_a_component_that_breaks_and_quotes_a_secret(tmp_path: Path, monkeypatch
         assert "acme-0123456789" not in file.read_text(encoding="utf-8")
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Programs that are started in the background by a shell ignore Ctrl-C, and so do those that they start."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_a_run_that_is_interrupted_and_one_that_is_killed(live: Live) -> None:
     video_project(live, (2,), masks=False)
     live.fake.faults.set("slow", path_contains=".mp4", delay=4)
