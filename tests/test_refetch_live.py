@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from support.live import Live, add_video, fetched, video_annotations, video_project
+from support.live import Live, add_video, clip, fetched, video_annotations, video_project
 
 pytest_plugins = ["support.labelbox_fixtures", "support.live_fixtures"]
 
@@ -78,6 +78,21 @@ def test_everything_is_asked_for_where_changes_are_not_enough(
     assert report.ok
     assert (lists(live), live.exports() - before) == (0, 1)
     assert report.assets["relabelled"] == relabelled
+
+
+def test_media_that_changed_before_labels_were_annotated_alone_still_come(live: Live) -> None:
+    """`annotate` looks away from media, so it must not say that the dataset is in step."""
+    ids = video_project(live, (4, 3), masks=False)
+    assert live.run(*SOON).ok
+    row = live.fake.org.data_rows[ids[0]]
+    url = live.fake.store("/o/new.mp4", clip(live.folder / "media", 5, 6))
+    live.fake.edit_data_row(ids[0], row_data=url, media={**row.media, "frame_count": 6})
+    live.fake.label(ids[1], video_annotations(live.fake, 7, 3, masks=False))
+    assert live.run(*SOON, "task=annotate").assets["relabelled"] >= 1
+    assert live.run(*SOON).assets["added"] == 1
+    assert {key: seen for key, seen in live.numbers().items() if key.startswith(ids[0])} == {
+        f"{ids[0]}:{frame}": (5, frame) for frame in range(6)
+    }
 
 
 def test_what_failed_is_asked_for_again_although_nothing_happened_to_it(live: Live) -> None:

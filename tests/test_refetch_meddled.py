@@ -150,7 +150,11 @@ def test_somebody_adds_columns_meanwhile(owned: Owned, tmp_path: Path, after_row
         commit(owned.at(path), add_own)
 
     progress = Meddling(meddle, after_rows=after_rows)
-    assert owned.story.refetch(path, progress=progress).ok
+    report = owned.story.refetch(path, progress=progress)
+    assert report.ok
+    quiet = owned.story.refetch(owned.story.start(tmp_path, "quiet"))
+    for counted in ("assets", "masks", "media", "tally"):
+        assert getattr(report, counted) == getattr(quiet, counted), "what was taken back counts once"
     check_own(owned.at(path), own[0] & set(row_keys(owned.at(path))))
     check_same(owned.story, path, "meddled", OWN)
 

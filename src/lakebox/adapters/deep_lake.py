@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import logging
 import os
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -25,6 +27,9 @@ log = logging.getLogger(__name__)
 LOG = "_deeplake_log"
 _COUNTERS = f"{LOG}/*/next_base"
 """Deep Lake 4.7 counts the versions of each branch in such a file; a full disk leaves it empty."""
+
+_LOG_BYTES = 4 << 20
+"""What a commit writes besides cells, at most."""
 
 _memory_locks: dict[str, threading.Lock] = {}
 
@@ -84,7 +89,7 @@ class LocalStorage(BaseModel):
 
     def _origin(self, folder: Path, path: str) -> Origin:
         def room(wanted: int) -> None:
-            refuse_full(folder, path, wanted + (self.reserve_megabytes << 20))
+            refuse_full(folder, path, wanted, self.reserve_megabytes << 20)
 
         return Origin(str(folder), lambda: deeplake.open_read_only(str(folder)), room, lambda: not _cut_short(folder))
 
@@ -179,20 +184,30 @@ def _make(folder: Path, path: str) -> None:
         raise LakeError(f"path {path}: cannot be created: {error.strerror}") from error
 
 
-def refuse_full(folder: Path, path: str, wanted: int) -> None:
-    """Take so much space and give it back: what cannot be had now, a commit would lose without an error.
+def refuse_full(folder: Path, path: str, wanted: int, reserve: int) -> None:
+    """Take the space that a commit will take and give it back: what cannot be had now, it would lose without an error.
+
+    Args:
+        folder: the dataset's.
+        path: its address, for messages.
+        wanted: bytes that are about to be written.
+        reserve: bytes that have to stay free on the disk.
 
     Raises:
         LakeError: the disk (or a quota, or a limit of the process) has not so much left.
     """
     trial = folder / f".room-{os.getpid()}-{threading.get_ident()}"
     try:
+        if shutil.disk_usage(folder).free < wanted + reserve:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         with trial.open("wb") as file:
-            os.posix_fallocate(file.fileno(), 0, max(1, wanted))
+            if hasattr(os, "posix_fallocate"):  # macOS has none, and goes by the free space alone
+                os.posix_fallocate(file.fileno(), 0, max(1, wanted + min(reserve, _LOG_BYTES)))
     except OSError as error:
         raise LakeError(
-            f"path {path}: no room for the next commit, {wanted >> 20} MiB with the reserve: {error.strerror}; what was"
-            " committed is safe: make room and run again (storage.reserve_megabytes is what must stay free)"
+            f"path {path}: no room for the next commit, {(wanted + reserve) >> 20} MiB with the reserve:"
+            f" {error.strerror}; what was committed is safe: make room and run again (storage.reserve_megabytes is what"
+            " must stay free)"
         ) from error
     finally:
         trial.unlink(missing_ok=True)

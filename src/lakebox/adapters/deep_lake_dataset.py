@@ -237,6 +237,8 @@ class DeepLake(DeepLakeView):
         with translated(f"path {self._path}: merging branch {branch!r}"):
             self._dataset.merge(branch)
         self._base = self.version
+        if self._origin:
+            self._check_written(self._origin, len(self))
 
     def revert(self, version: str) -> None:
         """Make the content of an earlier version the newest version; those between stay in the history.
@@ -260,6 +262,8 @@ class DeepLake(DeepLakeView):
                     " what the project says now"
                 ) from error
         self._base = self.version
+        if self._origin:
+            self._check_written(self._origin, len(self))
 
 
 class _Kept:

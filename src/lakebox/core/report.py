@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from lakebox.core.model import Failure
 from lakebox.core.tally import Tally
+
+_COUNTED = ("assets", "tally", "masks", "media", "failures", "new")
 
 
 @dataclass(slots=True)
@@ -47,6 +51,9 @@ class Report:
     """Task `diff`: what differs, by data row."""
     seconds: float = 0.0
 
+    new: set[str] = field(default_factory=set)
+    """Data rows that this run added; annotating them afterwards is no relabelling."""
+
     @property
     def ok(self) -> bool:
         """Whether everything that was asked for was done."""
@@ -57,6 +64,15 @@ class Report:
         if failure not in self.failures:
             self.failures.append(failure)
             self.assets["failed"] += 1
+
+    def counted(self) -> dict[str, Any]:
+        """A copy of everything that is counted so far."""
+        return {name: deepcopy(getattr(self, name)) for name in _COUNTED}
+
+    def recount(self, counted: Mapping[str, Any]) -> None:
+        """Go back to what was counted then: what came after was taken back."""
+        for name, value in counted.items():
+            setattr(self, name, deepcopy(value))
 
     def as_dict(self) -> dict[str, Any]:
         """The report as JSON-like data."""

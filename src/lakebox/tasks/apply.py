@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from lakebox.core.ports import Stop
 from lakebox.core.report import Report
 from lakebox.core.seen import SEEN
 from lakebox.core.tally import Tally
-from lakebox.errors import AssetError, Stopped
+from lakebox.errors import AssetError, LakeMoved, Stopped
 from lakebox.tasks.assets import AssetWork, Block, NewRows, OldRows
 from lakebox.tasks.project import Prepared, Project
 from lakebox.tasks.writer import Writer
@@ -38,11 +39,11 @@ class Step:
     commit_videos: int
     """Commit after so many videos, or `IMAGES` times the images."""
     commit_bytes: int
-    added: frozenset[str]
-    """Data rows that the report has as added already."""
     report: Report
-    _fresh: dict[str, list[NDArray[np.int64]]] = field(default_factory=dict, init=False)
+    _fresh: dict[str, NDArray[np.int64]] = field(default_factory=dict, init=False)
     """Data row -> the rows that this run appended for it."""
+    _lasting: dict[str, Any] = field(default_factory=dict, init=False)
+    """What the report had counted when the last commit was done."""
 
     def apply(self) -> Lake:
         """Do it. What fails for a data row is in the report.
@@ -51,6 +52,17 @@ class Step:
             Stopped: it was to end early; what was finished is committed.
             LakeMoved: somebody else committed; what was committed before is safe.
         """
+        self._keep_counts()
+        try:
+            return self._apply()
+        except LakeMoved:  # what was not committed is undone, and will be done and counted again
+            self.report.recount(self._lasting)
+            raise
+
+    def _keep_counts(self) -> None:
+        self._lasting.update(self.report.counted())
+
+    def _apply(self) -> Lake:
         prepared, report = self.prepared, self.report
         lake = self.project.storage.create(prepared.address) if prepared.lake is None else prepared.lake
         writer = self._writer(lake)
@@ -81,14 +93,17 @@ class Step:
         if not prepared.stored.columns:
             describe(lake, prepared, lake)
         videos = self.commit_videos * (IMAGES if prepared.media == "image" else 1)
+        limits = videos, self.commit_bytes
         foreign = prepared.stored.foreign
-        return Writer(lake, self.message, self.project.progress, videos, self.commit_bytes, foreign, changed)
+        return Writer(lake, self.message, self.project.progress, *limits, foreign, self._keep_counts, changed)
 
     def _clear(self, copy: StoredAsset, writer: Writer) -> None:
         """Rows of an interrupted run, a copy that a newer one replaces, or one of which somebody else removed rows:
         what others stored beside them goes to the copy that stays, if that is newer."""
         same = (asset.rows for asset in self.prepared.stored.assets if asset.id == copy.id and asset.complete)
-        newer = [*(rows for rows in same if rows[0] > copy.rows[0]), *self._fresh.get(copy.id, ())]
+        newer = [rows for rows in same if rows[0] > copy.rows[0]]
+        if copy.id in self._fresh:
+            newer.append(self._fresh[copy.id])
         if newer:
             writer.replace(copy, newer[-1])
         else:
@@ -129,7 +144,7 @@ class Step:
             asset, counted = ready.item.asset, _Counted(blocks, self.project.stop)
             with self._reported(asset, counted, work.unwritten):
                 writer.update(stored[asset.id], counted)
-                report.assets["relabelled"] += asset.id not in self.added
+                report.assets["relabelled"] += asset.id not in report.new
 
     def _add(self, work: AssetWork, writer: Writer) -> None:
         """Append new copies, then remove the stored ones that they replace."""
@@ -141,7 +156,8 @@ class Step:
             asset, counted = ready.item.asset, _Counted(blocks, self.project.stop)
             with self._reported(asset, counted, work.unwritten):
                 rows = writer.append(counted)
-                self._fresh[asset.id] = [rows]
+                self._fresh[asset.id] = rows
+                report.new.add(asset.id)
                 report.assets["added"] += 1
                 report.media["fetched"] += prepared.pixel_column is not None
                 report.media["frames"] += counted.rows if prepared.pixel_column else 0

@@ -222,19 +222,20 @@ class Project(BaseModel):
             report.fail(failure)
         typos = self._typos(main.ontology)
         report.warnings += [text for text in (*found.warnings, *typos) if text not in report.warnings]
-        report.plan = report.plan or str(overview.plan)
+        if not report.plan:
+            report.plan, report.assets["unchanged"] = str(overview.plan), len(main.todo.keep)
         report.dataset.path = main.address.partition("@")[0]
         if main.lake is not None:
             report.dataset.rows, report.dataset.version = len(main.lake), main.lake.version
-        done = report.assets["added"] + report.assets["relabelled"]
-        report.assets["unchanged"] = len(main.todo.keep) - done
 
     def _actions(self) -> frozenset[str]:
         return frozenset({"add", "relabel", "drop"})
 
     def seen(self, found: Scan, layout: Layout) -> str | None:
-        """What a dataset that is in step with the project notes; None if the source cannot be asked for changes."""
-        if not isinstance(self.source, Incremental) or not found.whole or found.failures:
+        """What a dataset that is in step with the project notes; None if it is not (a task that does only a part looks
+        away from the rest), or if the source cannot be asked for changes."""
+        is_part = self._actions() != {"add", "relabel", "drop"}
+        if is_part or not isinstance(self.source, Incremental) or not found.whole or found.failures:
             return None
         moment = self.source.as_of().isoformat()
         whole = found.whole_moment or moment

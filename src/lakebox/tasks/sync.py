@@ -105,22 +105,21 @@ class Sync(Project):
         """Media first, then the annotations where they are apart. Returns what was written, annotations last."""
         message = self.message.format(plan=overview.plan)
         if overview.media is None:
-            return [self._apply(overview.main, message, frozenset(), report)]
+            return [self._apply(overview.main, message, report)]
         return self._apply_apart(found, place, overview.media, message, report)
 
     def _apply_apart(self, found: Scan, place: Place, media: Prepared, message: str, report: Report) -> list[Lake]:
         lake = media.lake
         if not media.todo.empty:
-            lake = self._apply(media, self.message.format(plan=media.todo), frozenset(), report)
+            lake = self._apply(media, self.message.format(plan=media.todo), report)
         if lake is None:
             return []
         labels = follow(self.storage, place, lake)
-        added = frozenset(asset.id for asset, _ in media.todo.add)
         failed = {failure.data_row_id for failure in report.failures}
         known = replace(found, assets=[asset for asset in found.assets if asset.id not in failed])
         prepared = self.compare(known, labels, place.annotations or place.media, "labels", frozenset({"relabel"}))
         if not prepared.todo.empty:
-            self._apply(prepared, message, added, report)
+            self._apply(prepared, message, report)
         self._describe_both(lake, labels, prepared, place)
         refuse_moved(self.storage, place, lake)
         report.dataset.rows, report.dataset.version = len(labels), labels.version
@@ -136,9 +135,9 @@ class Sync(Project):
                 lake.commit("describe the project")
         check_described(media, labels, place)
 
-    def _apply(self, prepared: Prepared, message: str, added: frozenset[str], report: Report) -> Lake:
+    def _apply(self, prepared: Prepared, message: str, report: Report) -> Lake:
         size = self.commit_megabytes << 20
-        return Step(self, prepared, message, self.commit_assets, size, added, report).apply()
+        return Step(self, prepared, message, self.commit_assets, size, report).apply()
 
     def _name_version(self, lakes: list[Lake], name: str, report: Report) -> None:
         """Tag the version; the same tag on the same version, from an earlier run, is as good."""

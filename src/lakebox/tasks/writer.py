@@ -35,6 +35,8 @@ class Writer:
     commit_bytes: int
     foreign: Sequence[str] = ()
     """Columns that are somebody else's."""
+    committed: Callable[[], None] = lambda: None
+    """Called when a commit is done."""
     dirty: bool = False
     """Whether something waits for a commit."""
     _new: list[Block] = field(default_factory=list, init=False)
@@ -149,6 +151,7 @@ class Writer:
     def _commit(self, message: str) -> None:
         if self.dirty:
             self.lake.commit(message)
+            self.committed()
         self._assets = self._bytes = 0
         self.dirty = False
 
