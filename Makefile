@@ -1,7 +1,7 @@
 # make demo    sets up, builds the example dataset and draws it
 # make test    sets up, then runs all that CI runs: format, lint, types, tests
 # make check   the same under its other name
-# make test-long   many more random edits and kills of re-fetches than make test has time for
+# make test-long   more random edits, projects and kills than make test has time for
 # make bench   lakebox beside deeplake's own Labelbox integration
 
 PYTHON ?= python3
@@ -17,7 +17,8 @@ test: lint .venv/azurite
 	$(BIN)/pytest -q -n auto --dist worksteal --timeout 600
 
 test-long: .venv/dev
-	LAKEBOX_EXAMPLES=20 $(BIN)/pytest -q -n auto --timeout 3600 tests/test_refetch_stateful.py tests/test_refetch_disturbed.py
+	LAKEBOX_EXAMPLES=20 $(BIN)/pytest -q -n auto --timeout 3600 tests/test_refetch_stateful.py tests/test_refetch_disturbed.py \
+	  tests/test_killed.py tests/test_exactness.py
 
 check: test
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from pathlib import Path
 
@@ -22,9 +23,10 @@ from support.write import write_project
 from lakebox import load_config, run
 from lakebox.core.report import Report
 
+LONG = bool(os.environ.get("LAKEBOX_EXAMPLES"))
 SLOW = settings(
     deadline=None,
-    max_examples=30,
+    max_examples=50 if LONG else 30,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 
@@ -84,7 +86,7 @@ def test_every_cell_equals_the_reference(media: str, data: st.DataObject) -> Non
 
 
 @pytest.mark.parametrize("media", ["video", "image"])
-@settings(SLOW, max_examples=5)
+@settings(SLOW, max_examples=8 if LONG else 5)
 @given(data=st.data())
 def test_every_row_shows_its_own_frame(media: str, data: st.DataObject) -> None:
     project = data.draw(projects(media=media, size=(64, 48)))
@@ -102,7 +104,7 @@ def test_every_row_shows_its_own_frame(media: str, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("media", ["video", "image"])
-@settings(SLOW, max_examples=4)
+@settings(SLOW, max_examples=6 if LONG else 4)
 @given(data=st.data())
 def test_every_cell_and_frame_by_way_of_the_service(
     media: str, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

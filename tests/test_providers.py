@@ -351,6 +351,14 @@ def test_a_damaged_file_is_named_and_left_alone(project: Path, tmp_path: Path, f
     assert not (tmp_path / "lake").exists()
 
 
+def test_a_file_in_the_folder_of_its_dataset_is_refused(project: Path, tmp_path: Path) -> None:
+    """The dataset's folder is its own, and locked while the file would be written."""
+    lake = tmp_path / "lake"
+    with pytest.raises(ConfigError, match="the dataset's own folder"):
+        sync(project, lake, "provider=mapping_file", f"provider.file={lake / 'datasets.json'}")
+    assert not lake.exists()
+
+
 def test_a_dataset_that_is_gone_is_made_anew_where_the_file_says(project: Path, tmp_path: Path, file: Path) -> None:
     assert sync(project, tmp_path / "first", *mapped(file)).ok
     shutil.rmtree(tmp_path / "first")

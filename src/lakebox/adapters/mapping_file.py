@@ -29,14 +29,19 @@ class MappingFile(BaseModel):
         """The address in the file, else `path`.
 
         Raises:
-            ConfigError: the file is not such a file.
+            ConfigError: the file is not such a file, or would be in the dataset's folder.
         """
         known, name = self._read(), project_name or self.project
         if name is None and len(known) > 1:
             raise ConfigError(
                 f"provider.project: {self.file} has several projects, choose one of: {', '.join(sorted(known))}"
             )
-        return Place(known.get(name, self.path) if name else next(iter(known.values()), self.path), branch=self.branch)
+        address = known.get(name, self.path) if name else next(iter(known.values()), self.path)
+        if "://" not in address and Path(address).absolute() in self.file.absolute().parents:
+            raise ConfigError(
+                f"provider.file: {self.file} would lie in the dataset's own folder {address}; choose another place"
+            )
+        return Place(address, branch=self.branch)
 
     def remember(self, project_name: str, place: Place) -> None:
         """Write the address of a new project down; other projects' runs may do the same at the same time.
