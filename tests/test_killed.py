@@ -32,7 +32,7 @@ from lakebox.runner import Silent
 
 pytest_plugins = ["support.tiny_fixtures"]
 
-MOMENTS, RELABEL_MOMENTS = (20, 6) if os.environ.get("LAKEBOX_EXAMPLES") else (10, 4)
+MOMENTS, RELABEL_MOMENTS = (20, 6) if os.environ.get("LAKEBOX_EXAMPLES") else (14, 4)
 CLIPS = (Clip(0, 30), Clip(1, 330, noise=True), Clip(2, 40), Clip(3, 24))
 LABELLED = (Clip(0, 40), Clip(1, 2000), Clip(2, 60))
 """The second ones are bigger than a commit step, so they are committed in several."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -19,9 +18,7 @@ from lakebox.errors import LakeBusy
 
 pytest_plugins = ["support.refetch_fixtures"]
 
-MOMENTS = 20 if os.environ.get("LAKEBOX_EXAMPLES") else 10
-"""Kills of each provider; `make test-long` tries more."""
-OWN_MOMENTS = 2
+MOMENTS, OWN_MOMENTS = 20, 2
 
 
 @pytest.fixture(scope="module")
