@@ -14,7 +14,7 @@ from support.refetch import LENGTHS, STEPS, UNTOUCHED, Owned, Story, check_finis
 from support.tiny import command, differences, overrides, read_cells, row_keys
 
 from lakebox.adapters.deep_lake import LocalStorage
-from lakebox.errors import LakeBusy
+from lakebox.errors import LakeBusy, LakeError
 
 pytest_plugins = ["support.refetch_fixtures"]
 
@@ -156,3 +156,17 @@ def test_never_do_two_have_a_lock_of_a_dataset_to_be(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(hold, range(1000)))
     assert most == [1]
+
+
+@pytest.mark.parametrize("text", ["mine", None])
+def test_a_file_in_the_place_of_a_dataset_is_refused(tmp_path: Path, text: str | None) -> None:
+    """Also a link to one, and a link to nowhere."""
+    file, link = tmp_path / "file", tmp_path / "link"
+    link.symlink_to(file)
+    if text is not None:
+        file.write_text(text)
+    for path in [link] if text is None else [link, file]:
+        with pytest.raises(LakeError, match="holds a file; nothing was touched"), LocalStorage().lock(str(path)):
+            pass
+    assert link.is_symlink()
+    assert file.exists() == (text is not None) and (text is None or file.read_text() == text)

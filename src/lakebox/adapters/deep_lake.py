@@ -7,6 +7,7 @@ import fcntl
 import logging
 import os
 import shutil
+import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -177,11 +178,19 @@ def _make(folder: Path, path: str) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
-        if not folder.exists():  # another run made it and took it away meanwhile
+        if not _is_file(folder):  # another run made it and took it away meanwhile
             return _make(folder, path)
         raise LakeError(f"path {path}: holds a file; nothing was touched, choose another path") from error
     except OSError as error:
         raise LakeError(f"path {path}: cannot be created: {error.strerror}") from error
+
+
+def _is_file(folder: Path) -> bool:
+    """Whether something else than a folder is there: looked at once, since other runs make and remove folders."""
+    try:
+        return not stat.S_ISDIR(folder.stat().st_mode)
+    except FileNotFoundError:
+        return folder.is_symlink()  # to nowhere
 
 
 def refuse_full(folder: Path, path: str, wanted: int, reserve: int) -> None:
