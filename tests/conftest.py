@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from support.composed import composed
 
-from lakebox import load_config, run
+from lakebox import run
 from lakebox.core.report import Report
 
 
@@ -22,6 +23,6 @@ def lakebox() -> Callable[..., Report]:
     """Run a configuration the way Python users do: `lakebox("source=example", "path=...")`."""
 
     def call(*overrides: str, **kwargs: Any) -> Report:
-        return run(load_config(*overrides, **kwargs))
+        return run(composed(*overrides, **kwargs))
 
     return call

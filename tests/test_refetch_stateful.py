@@ -19,11 +19,12 @@ from hypothesis import HealthCheck, Phase, currently_in_test_context, given, not
 from hypothesis import strategies as st
 from support import compare, edits, meaning
 from support.annotator import Annotator, by_dice, small_project
+from support.composed import composed
 from support.edits import Edit
 from support.fake_labelbox import FakeLabelbox, Seen
 from support.live import Live, cells_of, expected
 
-from lakebox import load_config, run
+from lakebox import run
 from lakebox.core.report import Report
 
 pytest_plugins = ["support.labelbox_fixtures", "support.live_fixtures"]
@@ -106,7 +107,7 @@ class Refetched:
     _built: int = 0
 
     def __post_init__(self) -> None:
-        self._config = load_config(*self.live.overrides(*self.setup.overrides))
+        self._config = composed(*self.live.overrides(*self.setup.overrides))
 
     def run(self, lake: Path | None = None) -> Report:
         """As `Live.run`; composing the same configuration again would take as long as running it."""

@@ -40,6 +40,7 @@ VENDORS = {
     },
     "PIL": {"lakebox.adapters.image", "lakebox.adapters.drawing"},  # decoding, and drawing in an extra
     "simplejpeg": {"lakebox.adapters.pixels"},
+    "isal": {"lakebox.adapters.png"},
     "requests": {"lakebox.adapters.http", "lakebox.adapters.labelbox_session"},  # files, and the session of the SDK
     "tenacity": {"lakebox.adapters.http", "lakebox.adapters.labelbox_session"},
     "urllib3": {"lakebox.adapters.http", "lakebox.adapters.labelbox_session"},

@@ -11,6 +11,7 @@ from typing import Any
 import deeplake
 import numpy as np
 import pytest
+from support.composed import composed
 from support.tiny import (
     CLIPS,
     Clip,
@@ -28,7 +29,7 @@ from support.tiny import (
     write_files,
 )
 
-from lakebox import load_config, run
+from lakebox import run
 from lakebox.adapters.deep_lake import LocalStorage
 from lakebox.core.report import Report
 from lakebox.errors import ConfigError, LakeError
@@ -55,7 +56,7 @@ class World:
 
     def task(self, name: str, *more: str) -> Report:
         """A task that reads no project."""
-        return run(load_config(f"task={name}", f"path={self.lake}", *self.more, *more))
+        return run(composed(f"task={name}", f"path={self.lake}", *self.more, *more))
 
     @property
     def labels(self) -> str:
@@ -145,8 +146,8 @@ def test_a_tag_of_another_version_is_refused_before_anything_is_touched(world: W
 def test_tags_of_digits_are_tags(project: Path, lake: Path) -> None:
     assert sync(project, lake, "tag=2026").dataset.tag == "2026"
     path = f"path={lake}"
-    assert run(load_config("task=diff", path, "task.from_version=2026", "task.to_version=2026")).changes == []
-    assert "present version" in run(load_config("task=revert", path, "task.to=2026")).plan
+    assert run(composed("task=diff", path, "task.from_version=2026", "task.to_version=2026")).changes == []
+    assert "present version" in run(composed("task=revert", path, "task.to=2026")).plan
 
 
 @pytest.mark.parametrize("name", ["1.10", "1e5", "true"])
@@ -155,7 +156,7 @@ def test_what_hydra_would_make_another_name_of_is_refused(project: Path, lake: P
     with pytest.raises(ConfigError, match=r"tag.*quotes"):
         sync(project, lake, f"tag={name}")
     with pytest.raises(ConfigError, match=r"task\.from_version.*quotes"):
-        run(load_config("task=diff", f"path={lake}", f"task.from_version={name}"))
+        run(composed("task=diff", f"path={lake}", f"task.from_version={name}"))
     assert (history(lake), deeplake.open_read_only(str(lake)).tags.names()) == (versions, [])
     assert sync(project, lake, f'tag="{name}"').dataset.tag == name
 
@@ -165,7 +166,7 @@ def test_tags_of_the_media_are_not_those_of_a_branch(project: Path, tmp_path: Pa
     world = World(project, tmp_path, "branch")
     assert sync(project, world.lake, "task=create", "tag=media").ok
     world.sync("tag=labels")
-    media = run(load_config("task=history", f"path={world.lake}")).versions or []
+    media = run(composed("task=history", f"path={world.lake}")).versions or []
     labels = world.task("history").versions or []
     assert [one["tags"] for one in media if one["tags"]] == [["media"]]
     assert [one["tags"] for one in labels if one["tags"]] == [["labels"]]
@@ -302,8 +303,8 @@ def test_going_back_twice_to_the_same_tag(project: Path, lake: Path) -> None:
     with edited(project) as rows:
         move_object(rows[0], "car0", 0, by=3)
     sync(project, lake)
-    run(load_config("task=revert", path, "task.to=monday"))
-    assert "nothing to do" in run(load_config("task=revert", path, "task.to=monday")).plan
+    run(composed("task=revert", path, "task.to=monday"))
+    assert "nothing to do" in run(composed("task=revert", path, "task.to=monday")).plan
 
 
 def test_a_version_that_was_undone_is_a_clear_error(project: Path, lake: Path, tmp_path: Path) -> None:
@@ -312,7 +313,7 @@ def test_a_version_that_was_undone_is_a_clear_error(project: Path, lake: Path, t
         move_object(rows[0], "car0", 0, by=3)
     sync(project, lake, "tag=tuesday")
     tuesday = read_cells(lake)
-    run(load_config("task=revert", f"path={lake}", "task.to=monday"))
+    run(composed("task=revert", f"path={lake}", "task.to=monday"))
     versions, cells = history(lake), read_cells(lake)
     done = command("task=revert", f"path={lake}", "task.to=tuesday", cwd=tmp_path)
     assert done.returncode == 1, done.stderr
@@ -326,7 +327,7 @@ def test_going_back_with_a_dated_name(project: Path, lake: Path) -> None:
     with edited(project) as rows:
         move_object(rows[0], "car0", 0, by=3)
     sync(project, lake)
-    report = run(load_config("task=revert", f"path={lake}", "task.to=monday", "tag=auto"))
+    report = run(composed("task=revert", f"path={lake}", "task.to=monday", "tag=auto"))
     assert re.fullmatch(DATED, report.dataset.tag)
 
 
@@ -341,7 +342,7 @@ def test_an_unknown_tag_lists_those_that_there_are(world: World) -> None:
 def test_the_beginning_is_no_version_to_go_back_to(project: Path, lake: Path) -> None:
     first = history(lake)[0]
     with pytest.raises(LakeError, match="empty beginning"):
-        run(load_config("task=revert", f"path={lake}", f"task.to={first}"))
+        run(composed("task=revert", f"path={lake}", f"task.to={first}"))
 
 
 def test_going_back_waits_for_nobody(project: Path, lake: Path, tmp_path: Path) -> None:
@@ -360,7 +361,7 @@ def test_going_back_before_a_renamed_tool(project: Path, lake: Path) -> None:
     rename_tool(project, "Walker", "Person")
     sync(project, lake)
     present = read_cells(lake)
-    run(load_config("task=revert", f"path={lake}", "task.to=monday"))
+    run(composed("task=revert", f"path={lake}", "task.to=monday"))
     shutil.rmtree(project / "media")
     shutil.rmtree(project / "masks")
     again = sync(project, lake)

@@ -18,11 +18,11 @@ import numpy as np
 import requests
 from PIL import Image
 
-from lakebox import load_config
 from lakebox import run as run_config
 from lakebox.core.report import Report
 
 from .compare import Rows, differences, without_empty_relationships
+from .composed import composed
 from .fake_labelbox import FakeLabelbox, Seen
 from .fake_labelbox.media import media_attributes
 from .reference import expected_cells
@@ -56,7 +56,7 @@ class Live:
 
     def run(self, *more: str, config_dir: Path | None = None) -> Report:
         """In this process, as Python users do."""
-        return run_config(load_config(*self.overrides(*more), config_dir=config_dir))
+        return run_config(composed(*self.overrides(*more), config_dir=config_dir))
 
     def command(self, *more: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         """The command line, in the folder."""

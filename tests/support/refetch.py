@@ -17,12 +17,13 @@ from typing import Any
 
 import deeplake
 
-from lakebox import load_config, run
+from lakebox import run
 from lakebox.adapters.deep_lake import LocalStorage
 from lakebox.core.report import Report
 from lakebox.errors import LakeError
 from lakebox.runner import Silent
 
+from .composed import composed
 from .tiny import (
     Cells,
     Clip,
@@ -80,7 +81,7 @@ class Target:
         return to
 
     def sync(self, project: Path, path: Path, *more: str, **handed: Any) -> Report:
-        config = load_config(*overrides(project, path, *STEPS, *self.options, *more))
+        config = composed(*overrides(project, path, *STEPS, *self.options, *more))
         return run(config, handed.pop("progress", None), handed or None)
 
     def cells(self, path: Path) -> list[Cells]:

@@ -24,8 +24,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lakebox import load_config, run
+from lakebox import run
 from lakebox.core.report import Report
+
+from .composed import composed
 
 Json = dict[str, Any]
 Cells = dict[str, dict[str, Any]]
@@ -368,7 +370,7 @@ def overrides(project: Path, path: Path | str, *more: str) -> list[str]:
 
 def sync(project: Path, path: Path | str, *more: str) -> Report:
     """Bring the dataset at `path` in step with a project, in this process."""
-    return run(load_config(*overrides(project, path, *more)))
+    return run(composed(*overrides(project, path, *more)))
 
 
 def command(*arguments: str, cwd: Path, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:

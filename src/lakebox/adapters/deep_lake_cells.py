@@ -51,15 +51,14 @@ def runs(rows: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
 
 
 def nbytes(cells: CellList) -> int:
-    """About how many bytes cells take when they are written."""
+    """About how many bytes cells of one column take when they are written."""
     if isinstance(cells, np.ndarray) and cells.dtype != object:
         return cells.nbytes
-    return sum(_size(cell) for cell in cells)
-
-
-def _size(cell: Any) -> int:
-    if isinstance(cell, np.ndarray):
-        return cell.nbytes
-    if isinstance(cell, bytes | str):
-        return 4 * len(cell) if isinstance(cell, str) else len(cell)
-    return sum(part.nbytes for part in cell) if isinstance(cell, list | tuple) else 8
+    first = next((cell for cell in cells if cell is not None), None)
+    if isinstance(first, np.ndarray):
+        return sum([cell.nbytes for cell in cells])
+    if isinstance(first, str):
+        return 4 * sum(map(len, cells))
+    if isinstance(first, bytes):
+        return sum([len(cell or b"") for cell in cells])
+    return sum([part.nbytes for cell in cells for part in cell]) if isinstance(first, list) else 8 * len(cells)

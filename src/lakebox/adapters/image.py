@@ -86,13 +86,6 @@ def _pixels(picture: Image.Image) -> NDArray[np.uint8]:
     return pixels if pixels.ndim == 3 else pixels[:, :, None]
 
 
-def png(pixels: NDArray[np.uint8]) -> bytes:
-    """Lossless PNG bytes of (h, w, c) uint8."""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(buffer, "PNG", compress_level=1)
-    return buffer.getvalue()
-
-
 def _reason(error: Exception, data: bytes) -> str:
     """Why bytes are no image. What is none at all shows how it begins: often a server's error in words."""
     if not isinstance(error, UnidentifiedImageError):

@@ -1,4 +1,4 @@
-"""How media are stored. Config group `pixels`. JPEG by simplejpeg (libjpeg-turbo), PNG by Pillow."""
+"""How media are stored. Config group `pixels`. JPEG by simplejpeg (libjpeg-turbo)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import simplejpeg
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from lakebox.adapters.image import png
+from lakebox.adapters.png import png
 from lakebox.core.columns import Column
 from lakebox.core.facts import PIXELS
 from lakebox.core.ports import Frame, Map, OpenMedia
@@ -39,6 +39,13 @@ class Jpeg(_Pixels):
     def _encode(self, frame: Frame) -> bytes:
         if frame.encoded is not None and frame.format == "jpg":
             return frame.encoded
+        return self._from_planes(*frame.planes()) if frame.planes and self.subsampling == "420" else self._from(frame)
+
+    def _from_planes(self, luma: NDArray[np.uint8], blue: NDArray[np.uint8], red: NDArray[np.uint8]) -> bytes:
+        data: bytes = simplejpeg.encode_jpeg_yuv_planes(luma, blue, red, quality=self.quality)
+        return data
+
+    def _from(self, frame: Frame) -> bytes:
         pixels = frame.pixels()
         space = {1: "GRAY", 3: "RGB", 4: "RGBA"}[pixels.shape[2]]
         data: bytes = simplejpeg.encode_jpeg(

@@ -189,6 +189,10 @@ class Fetch(Protocol):
         """Files behind addresses that this presigner signs, at the moment they are fetched."""
 
 
+Planes = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]
+"""Luma (h, w) and two chroma planes ((h + 1) // 2, (w + 1) // 2) in the colours of JPEG: BT.601, full range."""
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """One decoded frame. `pixels` converts when called: (h, w, c) uint8, c = 1, 3 or 4."""
@@ -199,6 +203,9 @@ class Frame:
     """The file's own bytes where they are one whole upright picture (JPEG or PNG) ..."""
     format: str = ""
     """... and their format, `jpg` or `png`."""
+    planes: Callable[[], Planes] | None = None
+    """The same without RGB in between, where the picture was decoded to such planes, or to ones that differ in range
+    only."""
 
 
 class OpenMedia(Protocol):
