@@ -24,7 +24,8 @@ PROJECT_NAME = "benchmark"
 TOOL_NAMES = ("vehicle", "person", "sign", "animal", "bicycle", "door")
 QUESTION_SLOTS = {"colour": ("red", "green", "blue"), "weather": ("sun", "rain", "fog")}
 FRAME_RATE = 30
-STAMP_BITS = 16
+STAMP_BITS = 18
+FRAME_BITS = 12
 STAMP_BLOCK = 8
 SMALLEST_WIDTH = STAMP_BITS * STAMP_BLOCK
 
@@ -54,8 +55,8 @@ class Spec:
         """Refuse what the stamp or the names cannot express."""
         if not 1 <= self.tools <= len(TOOL_NAMES):
             raise ValueError(f"tools must be 1 to {len(TOOL_NAMES)}, found {self.tools}")
-        if self.media and (self.videos > 64 or self.frames > 1024 or self.width < SMALLEST_WIDTH):
-            raise ValueError(f"with media: at most 64 videos of 1024 frames, at least {SMALLEST_WIDTH} pixels wide")
+        if self.media and (self.videos > 64 or self.frames > 1 << FRAME_BITS or self.width < SMALLEST_WIDTH):
+            raise ValueError(f"with media: at most 64 videos of 4096 frames, at least {SMALLEST_WIDTH} pixels wide")
 
     @property
     def rows(self) -> int:
@@ -342,7 +343,7 @@ def texture(rng: np.random.Generator, height: int, width: int, contrast: float) 
 
 def stamp(frame: Pixels, video: int, number: int) -> None:
     """Write the clip's and the frame's number into the top left corner, one block a bit."""
-    code = video << 10 | number
+    code = video << FRAME_BITS | number
     for bit in range(STAMP_BITS):
         frame[:STAMP_BLOCK, bit * STAMP_BLOCK : (bit + 1) * STAMP_BLOCK] = 255 * (code >> bit & 1)
 
@@ -354,7 +355,7 @@ def read_stamp(frame: NDArray[Any]) -> tuple[int, int]:
     for bit in range(STAMP_BITS):
         block = frame[inner, bit * STAMP_BLOCK + 2 : (bit + 1) * STAMP_BLOCK - 2]
         code |= int(block.mean() > 127) << bit
-    return code >> 10, code & 1023
+    return code >> FRAME_BITS, code & (1 << FRAME_BITS) - 1
 
 
 class Painter:

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from lakebox import load_config
 
 _PLACE = re.compile(
-    r"(path|report|source\.(?:export|ontology|cache|endpoint|rest_endpoint)|project_id)=([\w/.:-]*[a-z/][\w/.:-]*)"
+    r"(path|report|source\.(?:export|ontology|cache|endpoint|rest_endpoint)|project_id)=((?!null$|true$|false$)[\w/.:-]*[a-z/][\w/.:-]*)"
 )
 """An override of a single value that says where something is, without anything that Hydra's grammar knows."""
 

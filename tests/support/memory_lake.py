@@ -152,7 +152,9 @@ class MemoryView:
     def _asset(self, media: str, key: str, rows: NDArray[np.int64], text: str | None) -> StoredAsset:
         state: dict[str, Any] = read_state(text) if text else {"media": "", "labels": "", "rows": -1}
         index = int(self._now.cells[INDEX[media]][int(rows[0])])
-        return StoredAsset(key, state["media"], state["labels"], rows, index, state["rows"] == len(rows))
+        return StoredAsset(
+            key, state["media"], state["labels"], rows, index, state["rows"] == len(rows), state.get("facts", "")
+        )
 
     def described(self) -> dict[str, Any]:
         """`labelbox_meta`, which has no versions."""

@@ -100,7 +100,9 @@ class DeepLakeView:
         for key, rows, text in copies(ids, states):
             state: dict[str, Any] = read_state(text) if text else {"media": "", "labels": "", "rows": -1}
             whole = state["rows"] == len(rows)
-            yield StoredAsset(key, state["media"], state["labels"], rows, int(numbers[rows[0]]), whole)
+            yield StoredAsset(
+                key, state["media"], state["labels"], rows, int(numbers[rows[0]]), whole, state.get("facts", "")
+            )
 
     def described(self) -> dict[str, Any]:
         """`labelbox_meta`; empty if there is none."""

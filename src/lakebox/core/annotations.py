@@ -42,10 +42,11 @@ def _label(annotations: Json, head: LabelHead) -> Label:
     links = {str(node["feature_id"]): _link(node) for node in annotations.get("relationships") or ()}
     for frame, spelled in _frames(annotations):
         for feature_id, node in _features(spelled.get("objects")):
-            if _is_link(node):
+            shape = _shape(node)
+            if shape is node and _is_link(node):
                 links[feature_id] = _link(node)
                 continue
-            objects.setdefault(feature_id, _TrackParts()).add(frame, node)
+            objects.setdefault(feature_id, _TrackParts()).add(frame, node, shape)
         for node in spelled.get("classifications") or ():
             answer = _answer(node)
             questions.setdefault(answer.feature_id or answer.schema_id or answer.name, []).append((frame, answer))
@@ -126,11 +127,19 @@ class _TrackParts:
     shapes: list[Any] = field(default_factory=list)
     answers: list[tuple[Answer, ...]] = field(default_factory=list)
 
-    def add(self, frame: int, node: Json) -> None:
+    said: Any = ()
+    """The classifications that the last of `answers` came from: most objects say the same on all their keyframes."""
+
+    def add(self, frame: int, node: Json, shape: Any) -> None:
         self.node = self.node or node
         self.frames.append(frame)
-        self.shapes.append(_shape(node))
-        self.answers.append(tuple(_answer(child) for child in node.get("classifications") or ()))
+        self.shapes.append(shape)
+        said = node.get("classifications") or ()
+        if not self.answers or said != self.said:
+            self.answers.append(tuple(_answer(child) for child in said))
+            self.said = said
+        else:
+            self.answers.append(self.answers[-1])
 
     def track(self, feature_id: str, timing: _Timing) -> Track:
         frames = np.array(self.frames, np.int64)

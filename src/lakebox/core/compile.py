@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lakebox.core.answers import Reader, answer_cells, timed
 from lakebox.core.columns import CellList, split
-from lakebox.core.convert import Deferred, Marks
+from lakebox.core.convert import Marks, is_deferred
 from lakebox.core.fingerprint import track_number
 from lakebox.core.interpolate import Spread, shapes_at, spread
 from lakebox.core.layout import Layout, TensorGroup
@@ -30,7 +30,7 @@ class Compiled:
 
     def masks(self) -> list[MaskRef]:
         """Every mask that a cell needs, once."""
-        deferred = (cell for cells in self.cells.values() for cell in cells if isinstance(cell, Deferred))
+        deferred = (cell for cells in self.cells.values() if is_deferred(cells) for cell in cells)
         return list(dict.fromkeys(ref for cell in deferred for ref in cell.refs))
 
 

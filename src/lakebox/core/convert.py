@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from lakebox.core.columns import Cell, Class, Column, split
+from lakebox.core.columns import Cell, CellList, Class, Column, split
 from lakebox.core.model import MaskRef, Shape
 from lakebox.core.urls import unsigned
 from lakebox.errors import MaskError, RowError
@@ -45,6 +45,11 @@ class Deferred:
 
     refs: tuple[MaskRef, ...]
     paint: Callable[[Sequence[Mask]], NDArray[Any]]
+
+
+def is_deferred(cells: CellList) -> bool:
+    """Whether the cells of a column wait for pixels; either all of them do or none."""
+    return len(cells) > 0 and isinstance(cells[0], Deferred)
 
 
 @runtime_checkable

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lakebox.core.columns import CellList, Column
+from lakebox.core.fingerprint import digest
 from lakebox.core.model import Asset, Label
 from lakebox.core.urls import unsigned
 
@@ -72,16 +73,15 @@ def fact_cells(asset: Asset, label: Label | None, frames: NDArray[np.int64], tot
         f"{asset.media.kind}_name": asset.name,
         "id": asset.id,
         "row_data": unsigned(asset.url),
-        "label_creator": label.creator if label else "",
         "ontology_id": facts.ontology_id,
         "project_name": facts.project_name,
         "dataset_name": facts.dataset_name,
         "dataset_id": facts.dataset_id,
         "global_key": facts.global_key,
         "external_id": facts.external_id,
-        "label_id": label.id if label else "",
     }
     cells: dict[str, CellList] = {f"{PREFIX}{name}": [text] * rows for name, text in texts.items()}
+    cells.update(label_cells(label, rows))
     cells[ROW_KEY] = [f"{asset.id}:{frame}" for frame in frames.tolist()]
     cells[f"{PREFIX}width"] = np.full(rows, asset.media.width or 0, np.int32)
     cells[f"{PREFIX}height"] = np.full(rows, asset.media.height or 0, np.int32)
@@ -93,12 +93,30 @@ def fact_cells(asset: Asset, label: Label | None, frames: NDArray[np.int64], tot
     return cells
 
 
-def state_cell(media_stamp: str, labels_stamp: str, rows: int) -> str:
+def label_cells(label: Label | None, rows: int) -> dict[str, CellList]:
+    """The `lb_meta` cells that another label changes."""
+    told = {"label_creator": label.creator, "label_id": label.id} if label else {"label_creator": "", "label_id": ""}
+    return {f"{PREFIX}{name}": [text] * rows for name, text in told.items()}
+
+
+def facts_stamp(asset: Asset) -> str:
+    """Fingerprint of what the `lb_meta` columns say of a data row whoever labelled it; empty: not known."""
+    said = [
+        asset.name,
+        unsigned(asset.url),
+        repr(asset.facts),
+        repr(asset.media),
+        *(column.name for column in fact_columns(asset.media.kind)),
+    ]
+    return digest(said)
+
+
+def state_cell(media_stamp: str, labels_stamp: str, rows: int, facts: str = "") -> str:
     """What the last row of a finished data row says; all its other rows say nothing.
 
     As it is written together with the last row, a data row whose writing was cut short has none.
     """
-    return json.dumps({"media": media_stamp, "labels": labels_stamp, "rows": rows})
+    return json.dumps({"media": media_stamp, "labels": labels_stamp, "rows": rows, "facts": facts})
 
 
 def read_state(cell: str) -> dict[str, Any]:

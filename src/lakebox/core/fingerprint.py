@@ -11,6 +11,7 @@ from lakebox.core.urls import lasting
 
 _ORDERED_BY = ("feature_id", "id")
 _NAMES = ("name", "value")
+_PLAIN = frozenset((str, int, float, bool, type(None)))
 
 
 def digest(value: Any) -> str:
@@ -26,18 +27,20 @@ def canonical(node: Any, unnamed: Collection[str] = ()) -> Any:
     stay as they are. Dictionaries are sorted by `digest`. Keys in `unnamed` are left out of features that say their
     schema id.
     """
-    if isinstance(node, Mapping):
+    if type(node) is dict or isinstance(node, Mapping):  # in this order: the second takes its time
         out = unnamed if node.get("feature_schema_id") else ()
-        return {
-            k: lasting(v) if k == "url" and isinstance(v, str) else canonical(v, unnamed)
-            for k, v in node.items()
-            if k not in out
-        }
+        return {k: _value(k, v, unnamed) for k, v in node.items() if k not in out}
     if isinstance(node, list) and node and isinstance(node[0], Mapping):
         key = next((k for k in _ORDERED_BY if k in node[0]), None)
         listed = sorted(node, key=lambda item: str(item.get(key, ""))) if key else node
         return [canonical(item, unnamed) for item in listed]
     return node
+
+
+def _value(key: str, value: Any, unnamed: Collection[str]) -> Any:
+    if key == "url" and isinstance(value, str):
+        return lasting(value)
+    return value if type(value) in _PLAIN else canonical(value, unnamed)
 
 
 def by_schema_id(node: Any) -> Any:

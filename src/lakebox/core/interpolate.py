@@ -58,14 +58,10 @@ def spread(knots: Frames, segments: Sequence[Segment] | None, total: int) -> Spr
     Spelled-out frames stay where they are, also outside segments. A segment without a knot holds the last earlier
     value; frames before the first knot of a segment hold that knot. Overlapping segments count as one.
     """
-    parts = [_within(knots, start, end, total) for start, end in _joined(segments or ())]
-    covered = [part.frames for part in parts]
-    rest = np.setdiff1d(np.arange(len(knots)), np.flatnonzero(np.isin(knots, np.concatenate([knots[:0], *covered]))))
-    parts.append(held_at(knots[rest], rest))
-    frames = np.concatenate([part.frames for part in parts])
-    order = np.argsort(frames, kind="stable")
-    order = order[frames[order] < total]
-    joined = (np.concatenate([getattr(part, name) for part in parts])[order] for name in Spread.__slots__)
+    inside, outside = _inside(knots, _joined(segments or ()), total)
+    order = np.argsort(np.concatenate([inside.frames, outside.frames]), kind="stable")
+    order = order[: len(order) - int((outside.frames >= total).sum())]
+    joined = (np.concatenate([getattr(inside, name), getattr(outside, name)])[order] for name in Spread.__slots__)
     return Spread(*joined)
 
 
@@ -80,19 +76,25 @@ def _joined(segments: Iterable[Segment]) -> list[Segment]:
     return joined
 
 
-def _within(knots: Frames, start: int, end: int, total: int) -> Spread:
-    """One segment. Knots behind the end of the media still say where things move, but nothing is placed there."""
-    first, behind = np.searchsorted(knots, [start, end + 1])
-    if behind == 0 or start >= total:
-        return held_at(knots[:0], knots[:0])
-    frames = np.arange(start, min(end + 1, total))
-    if first == behind:
-        return held_at(frames, np.full(len(frames), first - 1))
-    knot = np.clip(np.searchsorted(knots, frames, side="right") - 1, first, behind - 1)
-    toward = np.where(frames > knots[knot], np.minimum(knot + 1, behind - 1), knot)
+def _inside(knots: Frames, segments: Sequence[Segment], total: int) -> tuple[Spread, Spread]:
+    """All segments at once, and the knots that are in none. Knots behind the end of the media still say where things
+    move, but nothing is placed there."""
+    starts, ends = np.array(segments, np.int64).reshape(-1, 2).T
+    first, behind = np.searchsorted(knots, starts), np.searchsorted(knots, ends + 1)
+    lengths = np.where(behind > 0, np.clip(np.minimum(ends + 1, total) - starts, 0, None), 0)
+    lowest, highest = np.minimum(first, behind - 1), behind - 1  # a segment without knots has the one before it
+    frames = np.arange(lengths.sum()) + np.repeat(starts - np.cumsum(lengths) + lengths, lengths)
+    highest = np.repeat(highest, lengths)
+    knot = np.clip(np.searchsorted(knots, frames, side="right") - 1, np.repeat(lowest, lengths), highest)
+    toward = np.where(frames > knots[knot], np.minimum(knot + 1, highest), knot)
     moving = toward != knot
     elapsed = np.where(moving, frames - knots[knot], 0).astype(np.float64)
-    return Spread(frames, knot, toward, elapsed, np.where(moving, knots[toward] - knots[knot], 1).astype(np.float64))
+    gap = np.where(moving, knots[toward] - knots[knot], 1).astype(np.float64)
+    edges = np.zeros(len(knots) + 1, np.int64)
+    np.add.at(edges, first, 1)
+    np.subtract.at(edges, behind, 1)
+    rest = np.flatnonzero(np.cumsum(edges[:-1]) == 0)
+    return Spread(frames, knot, toward, elapsed, gap), held_at(knots[rest], rest)
 
 
 def held(spread: Spread) -> Spread:

@@ -39,6 +39,8 @@ class StoredAsset:
     index: int
     """`video_idx` or `image_idx`."""
     complete: bool
+    facts_stamp: str = ""
+    """What its `lb_meta` cells say, see `facts.facts_stamp`; empty: nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)

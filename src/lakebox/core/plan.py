@@ -135,9 +135,8 @@ def copies(ids: Sequence[str], states: Mapping[int, str]) -> list[tuple[str, NDA
     """
     found: list[tuple[str, NDArray[np.int64], str | None]] = []
     start = 0
-    for row in range(len(ids)):
-        if row not in states and row + 1 < len(ids) and ids[row + 1] == ids[row]:
-            continue
+    names = np.array(ids, object)
+    for row in sorted({*states, *np.flatnonzero(names[1:] != names[:-1]).tolist(), *([len(ids) - 1] if ids else [])}):
         own = max(start, row + 1 - read_state(states[row])["rows"]) if row in states else start
         if own > start:  # a finished copy right behind the rows that an interrupted run left of the same data row
             found.append((ids[row], np.arange(start, own), None))

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from lakebox.core.columns import CellList, Cells, Column
 from lakebox.core.compile import Compiled, compile_label
-from lakebox.core.convert import Deferred
-from lakebox.core.facts import STATE, fact_cells, number_cells, state_cell
+from lakebox.core.convert import Deferred, is_deferred
+from lakebox.core.facts import STATE, fact_cells, facts_stamp, label_cells, number_cells, state_cell
 from lakebox.core.frames import FrameSelection
 from lakebox.core.labels import LabelPolicy
 from lakebox.core.layout import Layout
@@ -83,6 +83,8 @@ class OldRows:
     asset: Asset
     frames: NDArray[np.int64]
     total: int
+    facts_stamp: str = ""
+    """What their `lb_meta` cells say."""
 
 
 Item = TypeVar("Item", NewRows, OldRows)
@@ -234,8 +236,7 @@ class AssetWork:
         asset, label = item.asset, fetched.label if fetched else self._label(item.asset)
         compiled = fetched.compiled if fetched else self._compile(label, Timeline(item.frames, item.total), asset)
         masks = fetched.masks if fetched else self._masks(compiled, asset)
-        facts = fact_cells(asset, label, item.frames, item.total)
-        facts[STATE] = _states(asset, len(item.frames))
+        facts = _news(item, label)
         batch = _batch(compiled, None, _frame_size(asset))
         for start in range(0, len(item.frames), batch):
             stop = min(start + batch, len(item.frames))
@@ -287,8 +288,15 @@ def _one_failure() -> Iterator[None]:
         ) from error
 
 
+def _news(item: OldRows, label: Label | None) -> dict[str, CellList]:
+    """`lb_meta` cells that may have changed: most say of the data row what people rarely change."""
+    rows, told = len(item.frames), item.facts_stamp == facts_stamp(item.asset)
+    facts = label_cells(label, rows) if told else fact_cells(item.asset, label, item.frames, item.total)
+    return {**facts, STATE: _states(item.asset, rows)}
+
+
 def _states(asset: Asset, rows: int) -> list[str]:
-    return [""] * (rows - 1) + [state_cell(asset.media_stamp, asset.labels_stamp, rows)]
+    return [""] * (rows - 1) + [state_cell(asset.media_stamp, asset.labels_stamp, rows, facts_stamp(asset))]
 
 
 def _frame_size(asset: Asset) -> tuple[int, int]:
@@ -297,21 +305,17 @@ def _frame_size(asset: Asset) -> tuple[int, int]:
 
 def _batch(compiled: Compiled, pixels: Column | None, size: tuple[int, int]) -> int:
     """Rows per block, so that a block of masks stays within `BLOCK_BYTES` whatever the frame's size."""
-    masks = [len(c.refs) for cells in compiled.cells.values() if _is_deferred(cells) for c in cells]
+    masks = [len(c.refs) for cells in compiled.cells.values() if is_deferred(cells) for c in cells]
     if masks:
         return max(1, min(BATCH_ROWS, BLOCK_BYTES // max(1, size[0] * size[1] * max(masks))))
     return LABEL_ROWS if pixels is None else BATCH_ROWS
 
 
 def _block(cells: Cells, start: int, stop: int, masks: Masks, compiled: Compiled, own: Mapping[str, Any]) -> Block:
-    part = {name: [_painted(cell, masks) for cell in values[start:stop]] if _is_deferred(values) else values[start:stop]
+    part = {name: [_painted(cell, masks) for cell in values[start:stop]] if is_deferred(values) else values[start:stop]
             for name, values in cells.items()}  # fmt: skip
     first = start == 0
     return Block({**own, **part}, stop - start, compiled.tally if first else None, len(masks) if first else 0)
-
-
-def _is_deferred(values: CellList) -> bool:
-    return len(values) > 0 and isinstance(values[0], Deferred)
 
 
 def _painted(cell: Deferred, masks: Masks) -> Any:

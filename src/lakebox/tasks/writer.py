@@ -31,7 +31,9 @@ class Writer:
     lake: Lake
     message: str
     progress: Progress
-    commit_assets: int
+    weight: int
+    """What an added data row counts; one that gets new labels only counts 1."""
+    commit_weight: int
     commit_bytes: int
     foreign: Sequence[str] = ()
     """Columns that are somebody else's."""
@@ -44,7 +46,7 @@ class Writer:
     _gone: list[StoredAsset] = field(default_factory=list, init=False)
     _heirs: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = field(default_factory=list, init=False)
     _gathered: int = field(default=0, init=False)
-    _assets: int = field(default=0, init=False)
+    _weight: int = field(default=0, init=False)
     _bytes: int = field(default=0, init=False)
 
     def append(self, blocks: Iterable[Block]) -> NDArray[np.int64]:
@@ -59,7 +61,7 @@ class Writer:
         finally:
             if not done:
                 self._take_back(start)
-        self._assets += 1
+        self._weight += self.weight
         return np.arange(start, self._rows())
 
     def _rows(self) -> int:
@@ -87,7 +89,7 @@ class Writer:
         finally:
             if 0 < start < len(stored.rows):
                 self._changed.append((stored.rows[-1:], unfinished))
-        self._assets += 1
+        self._weight += 1
 
     def drop(self, stored: StoredAsset) -> None:
         """Remove the rows of a copy when the run ends: until then the row numbers of the plan hold."""
@@ -131,7 +133,7 @@ class Writer:
 
     def _make_room(self) -> None:
         """Commit or at least hand over what has gathered, before more comes."""
-        if self._bytes >= self.commit_bytes or self._assets >= self.commit_assets:
+        if self._bytes >= self.commit_bytes or self._weight >= self.commit_weight:
             self.flush()
             self._commit(f"{self.message} (in progress)")
         elif self._gathered >= GATHERED_BYTES:
@@ -152,7 +154,7 @@ class Writer:
         if self.dirty:
             self.lake.commit(message)
             self.committed()
-        self._assets = self._bytes = 0
+        self._weight = self._bytes = 0
         self.dirty = False
 
 
