@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import BinaryIO, Literal
 
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 
 from lakebox.core.model import Media
 from lakebox.core.ports import File, Frame, Planes
+from lakebox.core.seeking import Stretch, pays, stretches
 from lakebox.errors import MediaError
 
 RATE_TOLERANCE = 0.01
@@ -26,6 +29,14 @@ RGB: its luma does not carry over."""
 
 _FULL_RANGE = 2
 """`AVColorRange`: JPEG's. What is not said is limited."""
+
+
+_FEW = 0.8
+"""Share of the frames from which on all of them are decoded."""
+
+
+class _Doubtful(Exception):
+    """After a jump another frame came than the packets said."""
 
 
 class VideoFile:
@@ -94,28 +105,57 @@ class VideoFile:
             self._check_count(len(self._times()))
 
     def frames(self, wanted: NDArray[np.int64]) -> Iterator[Frame]:
-        """Decode; everything declared is checked when the last frame is out.
+        """Decode what is needed; everything declared is checked when the last frame is out.
+
+        A file of this machine of which few frames are wanted is not decoded from end to end.
 
         Raises:
             MediaError: as `check`, or where decoding breaks.
         """
         numbers, _ = self.numbers()
-        chosen = set(wanted.tolist())
+        positions = np.flatnonzero(np.isin(numbers, wanted))
+        done = 0
+        with self.file.opened() as handle:
+            if isinstance(handle, str) and len(positions) < _FEW * len(numbers):
+                for frame in self._by_seeking(handle, numbers, positions):
+                    yield frame
+                    done += 1
+            if done < len(positions):
+                yield from self._all(handle, numbers, positions[done:])
+
+    def _all(self, handle: str | BinaryIO, numbers: NDArray[np.int64], positions: NDArray[np.int64]) -> Iterator[Frame]:
+        chosen = set(positions.tolist())
         count = 0
-        with self.file.opened() as handle, _opened(handle) as (container, stream):
+        with _opened(handle) as (container, stream):
             self._check_stream(stream)
             stream.thread_type = "AUTO"
             try:
                 for picture in container.decode(stream):
                     if count == 0:
                         self._check_size(*_upright_size(picture))
-                    if count < len(numbers) and int(numbers[count]) in chosen:
-                        planes = partial(_planes, picture) if _is_like_jpeg(picture) else None
-                        yield Frame(int(numbers[count]), partial(_rgb, picture), planes=planes)
+                    if count in chosen:
+                        yield _frame(int(numbers[count]), picture)
                     count += 1
             except av.FFmpegError as error:
                 raise MediaError(f"decoding broke at frame {count}: {error.strerror}; re-encode the video") from error
         self._check_count(count, len(numbers))
+
+    def _by_seeking(self, path: str, numbers: NDArray[np.int64], positions: NDArray[np.int64]) -> Iterator[Frame]:
+        """The first of the frames, as far as jumping to them pays and leaves no doubt which frame is which."""
+        with _opened(path) as (container, stream):
+            self._check_stream(stream)
+            stream.thread_type = "AUTO"
+            index = _index(container, stream)
+            if index is None or len(index.stamps) != len(numbers) or not len(positions):
+                return
+            parts = stretches(positions, index.keyframes)
+            if not pays(parts, len(numbers)):
+                return
+            with suppress(_Doubtful):  # what does not come out here comes by decoding everything
+                for part in parts:
+                    for position, picture in _decoded(container, stream, index, part):
+                        self._check_size(*_upright_size(picture))
+                        yield _frame(int(numbers[position]), picture)
 
     def _check_stream(self, stream: av.VideoStream) -> None:
         declared, real = self._declared.rate, stream.average_rate
@@ -152,6 +192,59 @@ def _opened(handle: str | BinaryIO) -> Iterator[tuple[av.container.InputContaine
         if not container.streams.video:
             raise MediaError("the file has no video stream")
         yield container, container.streams.video[0]
+
+
+@dataclass(frozen=True, slots=True)
+class _Index:
+    """What the packets of a file say of its frames, in display order."""
+
+    stamps: NDArray[np.int64]
+    """Time stamp of each frame, ascending, each once."""
+    keyframes: NDArray[np.int64]
+    """Positions at which decoding may start; 0 is the first."""
+
+
+def _index(container: av.container.InputContainer, stream: av.VideoStream) -> _Index | None:
+    """None where packets do not say which frame is which."""
+    stamps, keys = [], []
+    try:
+        for packet in container.demux(stream):
+            if packet.size:
+                if packet.pts is None or packet.is_discard or packet.is_corrupt:
+                    return None
+                stamps.append(packet.pts)
+                keys.append(packet.is_keyframe)
+    except av.FFmpegError:
+        return None
+    order = np.argsort(stamps)
+    times, keyframes = np.array(stamps, np.int64)[order], np.flatnonzero(np.array(keys, bool)[order])
+    if not len(keyframes) or keyframes[0] != 0 or (np.diff(times) == 0).any():
+        return None
+    return _Index(times, keyframes)
+
+
+def _decoded(
+    container: av.container.InputContainer, stream: av.VideoStream, index: _Index, part: Stretch
+) -> Iterator[tuple[int, av.VideoFrame]]:
+    """The wanted frames of a stretch with their positions, up to the first one that is not there as it should be."""
+    waiting = deque(part.wanted.tolist())
+    try:
+        container.seek(int(index.stamps[part.start]), stream=stream)
+        for picture in container.decode(stream):
+            position = -1 if picture.pts is None else int(np.searchsorted(index.stamps, picture.pts))
+            if position >= len(index.stamps) or index.stamps[position] != picture.pts or position > waiting[0]:
+                raise _Doubtful
+            if position == waiting[0]:
+                yield waiting.popleft(), picture
+            if not waiting:
+                return
+    except av.FFmpegError as error:
+        raise _Doubtful from error
+    raise _Doubtful
+
+
+def _frame(number: int, picture: av.VideoFrame) -> Frame:
+    return Frame(number, partial(_rgb, picture), planes=partial(_planes, picture) if _is_like_jpeg(picture) else None)
 
 
 def _turns(picture: av.VideoFrame) -> int:
