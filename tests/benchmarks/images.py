@@ -25,11 +25,15 @@ def image_path(number: int) -> str:
     return f"media/still_{number:05d}.jpg"
 
 
+def true_box(number: int) -> list[float]:
+    """Left, top, width, height of the one box of an image."""
+    return [5.5 + number % 50, 10.25, 60.0, 40.0]
+
+
 def image_row(spec: Spec, number: int) -> dict[str, Any]:
     """One line of the export: a labelled image with one box."""
     row = data_row(spec, number)
     label = row["projects"][PROJECT_ID]["labels"][0]
-    box = {"top": 10.25, "left": 5.5 + number % 50, "height": 40.0, "width": 60.0}
     label["label_kind"] = "Image"
     label["annotations"] = {
         "objects": [
@@ -40,7 +44,7 @@ def image_row(spec: Spec, number: int) -> dict[str, Any]:
                 "value": "vehicle",
                 "annotation_kind": "ImageBoundingBox",
                 "classifications": [],
-                "bounding_box": box,
+                "bounding_box": dict(zip(("left", "top", "width", "height"), true_box(number), strict=True)),
             }
         ],
         "classifications": [],
@@ -57,6 +61,7 @@ def image_row(spec: Spec, number: int) -> dict[str, Any]:
 def write_images(folder: Path, spec: Spec, images: int) -> int:
     """Write export.ndjson, ontology.json and the images; the bytes of the images."""
     folder.joinpath("media").mkdir(parents=True)
+    folder.joinpath("spec.json").write_text(json.dumps({"media_type": "image", "images": images}), encoding="utf-8")
     folder.joinpath("ontology.json").write_text(json.dumps(ontology(spec)), encoding="utf-8")
     with folder.joinpath("export.ndjson").open("w", encoding="utf-8") as file:
         file.writelines(json.dumps(image_row(spec, number)) + "\n" for number in range(images))
