@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -140,9 +141,9 @@ class Step:
         stored = {asset.id: old for asset, old in todo}
         self.project.progress.begin("annotations", len(todo))
         items = (_old_rows(lake, asset, old) for asset, old in todo)
-        for ready, blocks in self.project.executor.stream(work.relabel, work.ready(items, prepared.media)):
+        for ready, blocks in work.blocks(work.relabel, items, prepared.media):
             asset, counted = ready.item.asset, _Counted(blocks, self.project.stop)
-            with self._reported(asset, counted, work.unwritten):
+            with self._reported(asset, counted, partial(work.unwritten, ready)):
                 writer.update(stored[asset.id], counted)
                 report.assets["relabelled"] += asset.id not in report.new
 
@@ -152,9 +153,9 @@ class Step:
         todo = prepared.todo.add
         replaced = {asset.id: old for asset, old in todo if old}
         self.project.progress.begin("media and annotations", len(todo))
-        for ready, blocks in self.project.executor.stream(work.add, work.ready(_new_rows(prepared), prepared.media)):
+        for ready, blocks in work.blocks(work.add, _new_rows(prepared), prepared.media):
             asset, counted = ready.item.asset, _Counted(blocks, self.project.stop)
-            with self._reported(asset, counted, work.unwritten):
+            with self._reported(asset, counted, partial(work.unwritten, ready)):
                 rows = writer.append(counted)
                 self._fresh[asset.id] = rows
                 report.new.add(asset.id)
@@ -166,13 +167,13 @@ class Step:
                     report.assets["dropped"] += 1
 
     @contextmanager
-    def _reported(self, asset: Asset, counted: _Counted, unwritten: Callable[[Asset], Tally]) -> Iterator[None]:
+    def _reported(self, asset: Asset, counted: _Counted, unwritten: Callable[[], Tally]) -> Iterator[None]:
         """Write one asset within; a failure stays its own, is reported, and its annotations count as read only."""
         report = self.report
         try:
             yield
         except AssetError as error:
-            report.tally.add(unwritten(asset))
+            report.tally.add(unwritten())
             report.masks["failed"] += error.stage == "mask"
             log.error("%s (%s): %s: %s", asset.id, asset.name, error.stage, error)
             failure = Failure(asset.id, asset.name, error.stage, str(error))

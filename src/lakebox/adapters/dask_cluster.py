@@ -1,0 +1,127 @@
+"""Executor `dask`: work on a dask cluster, an existing one or one of this machine (distributed, the extra `dask`)."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, TypeVar
+
+from pydantic import Field, PositiveInt
+
+from lakebox.adapters.remote import CHUNK, Cluster, Job, Said, WorkerLost, on_cluster, said, version
+from lakebox.core.component import Component
+from lakebox.errors import ConfigError, LakeboxError
+
+_PATIENCE = 10.0  # seconds to reach a scheduler
+
+T = TypeVar("T")
+U = TypeVar("U")
+R = TypeVar("R")
+
+
+class Dask(Component):
+    """Workers of a dask cluster. Each reads media by itself and sends blocks of rows back."""
+
+    address: str | None = Field(
+        default=None,
+        pattern=r"^[a-z]+://",
+        description="tcp://host:port of a scheduler; None: a cluster of this machine",
+    )
+    workers: PositiveInt | None = Field(
+        default=None, description="Data rows at a time; None: one per core, with an address as the cluster has threads"
+    )
+    fetches: PositiveInt = Field(default=32, description="Images whose files each worker fetches at a time")
+
+    def map(self, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+        """The builtin `map`: within a worker there is one thing after another."""
+        return map(work, items)
+
+    def stream(self, work: Callable[[T], Iterator[R]], items: Iterable[T]) -> Iterator[tuple[T, Iterator[R]]]:
+        """In order; an item to a task, whose results come when all of them are there."""
+        return on_cluster(self._opened, Job(work), items)
+
+    def many(
+        self, fetch: Callable[[T], U], work: Callable[[U], Iterator[R]], items: Iterable[T]
+    ) -> Iterator[tuple[T, Iterator[R]]]:
+        """In order; some dozens of items to a task."""
+        return on_cluster(self._opened, Job(work, fetch, self.fetches), items, CHUNK)
+
+    @contextmanager
+    def _opened(self) -> Iterator[Cluster]:
+        """A client, and the cluster if it is ours, for as long as the context lasts."""
+        try:
+            import distributed
+        except ImportError as error:
+            raise ConfigError(f"executor=dask needs '{error.name}'; install it: pip install 'lakebox[dask]'") from error
+        for name in ("distributed", "distributed.client"):  # what it has to say is for those who run the cluster
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        with ExitStack() as stack:
+            where: Any = self.address or stack.enter_context(self._local(distributed))
+            try:
+                client = distributed.Client(where, timeout=_PATIENCE, set_as_default=False)
+            except (OSError, TimeoutError, ValueError) as error:
+                raise LakeboxError(
+                    f"executor.address={self.address}: no dask scheduler answers there within {_PATIENCE:g} s"
+                    f" ({type(error).__name__}); check the address, and that the scheduler runs"
+                ) from error
+            stack.enter_context(client)
+            yield _Client(client, self._count(client))
+
+    def _local(self, dask: Any) -> Any:
+        return dask.LocalCluster(
+            n_workers=self._cores, threads_per_worker=1, host="127.0.0.1", dashboard_address=None,
+            silence_logs=logging.CRITICAL,
+        )  # fmt: skip
+
+    @property
+    def _cores(self) -> int:
+        return self.workers or os.cpu_count() or 1
+
+    def _count(self, client: Any) -> int:
+        """Threads that the cluster has now; one that starts workers when there is work has none yet."""
+        return self.workers or sum(client.nthreads().values()) or self._cores
+
+
+class _Client:
+    """Tasks of a dask client."""
+
+    def __init__(self, client: Any, slots: int) -> None:
+        self._client = client
+        self.slots = slots
+
+    def submit(self, job: bytes, items: bytes) -> Any:
+        """A task of its own, even where the same is asked again."""
+        return self._client.submit(_told, job, items, pure=False)
+
+    def told(self, handle: Any) -> list[Said]:
+        """What came of it; dask has tried it on several workers before it counts as lost."""
+        import distributed
+
+        try:
+            told: list[Said] = handle.result()
+        except distributed.KilledWorker:
+            raise WorkerLost("its workers died or were killed") from None
+        except Exception as error:
+            raise LakeboxError(_broken(error)) from error
+        return told
+
+    def cancel(self, handles: list[Any]) -> None:
+        """Take them back."""
+        if handles:
+            self._client.cancel(handles)
+
+
+def _told(job: bytes, items: bytes) -> list[Said]:
+    return list(said(job, items))
+
+
+def _broken(error: Exception) -> str:
+    """What dask raises when a task could not even begin, or the cluster has gone."""
+    cause = error.__cause__ or error
+    text = f"{type(cause).__name__}: {cause}"[:300]
+    return (
+        f"executor=dask: the cluster could not do the work ({text}); lakebox {version()} and what the configuration"
+        " names have to be installed on every worker, and the scheduler has to be there"
+    )
