@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from lakebox.adapters.remote import CHUNK, Cluster, Job, Said, WorkerLost, on_cluster, said, version
 from lakebox.core.component import Component
 from lakebox.errors import ConfigError, LakeboxError
-
-_PATIENCE = 10.0  # seconds to reach a scheduler
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -33,18 +31,21 @@ class Dask(Component):
         default=None, description="Data rows at a time; None: one per core, with an address as the cluster has threads"
     )
     fetches: PositiveInt = Field(default=32, description="Images whose files each worker fetches at a time")
+    patience: PositiveFloat = Field(default=10.0, description="Seconds to reach the scheduler")
 
     def map(self, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
         """The builtin `map`: within a worker there is one thing after another."""
         return map(work, items)
 
-    def stream(self, work: Callable[[T], Iterator[R]], items: Iterable[T]) -> Iterator[tuple[T, Iterator[R]]]:
+    def stream(
+        self, work: Callable[[T], Iterator[R]], items: Iterable[T]
+    ) -> Generator[tuple[T, Iterator[R]], None, None]:
         """In order; an item to a task, whose results come when all of them are there."""
         return on_cluster(self._opened, Job(work), items)
 
     def many(
         self, fetch: Callable[[T], U], work: Callable[[U], Iterator[R]], items: Iterable[T]
-    ) -> Iterator[tuple[T, Iterator[R]]]:
+    ) -> Generator[tuple[T, Iterator[R]], None, None]:
         """In order; some dozens of items to a task."""
         return on_cluster(self._opened, Job(work, fetch, self.fetches), items, CHUNK)
 
@@ -60,19 +61,20 @@ class Dask(Component):
         with ExitStack() as stack:
             where: Any = self.address or stack.enter_context(self._local(distributed))
             try:
-                client = distributed.Client(where, timeout=_PATIENCE, set_as_default=False)
-            except (OSError, TimeoutError, ValueError) as error:
+                client = distributed.Client(where, timeout=self.patience, set_as_default=False)
+            except Exception as error:
                 raise LakeboxError(
-                    f"executor.address={self.address}: no dask scheduler answers there within {_PATIENCE:g} s"
+                    f"executor.address={self.address}: no dask scheduler answers there within {self.patience:g} s"
                     f" ({type(error).__name__}); check the address, and that the scheduler runs"
                 ) from error
             stack.enter_context(client)
             yield _Client(client, self._count(client))
 
     def _local(self, dask: Any) -> Any:
+        """One that only this machine reaches. It wants a port for HTTP in any case: whichever is free."""
         return dask.LocalCluster(
-            n_workers=self._cores, threads_per_worker=1, host="127.0.0.1", dashboard_address=None,
-            silence_logs=logging.CRITICAL,
+            n_workers=self._cores, threads_per_worker=1, host="127.0.0.1", silence_logs=logging.CRITICAL,
+            dashboard_address="127.0.0.1:0", scheduler_kwargs={"dashboard": False},
         )  # fmt: skip
 
     @property

@@ -6,10 +6,10 @@ import os
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 from pydantic import Field, PositiveInt
 
@@ -29,13 +29,15 @@ class Serial(Component):
         """The builtin `map`."""
         return map(work, items)
 
-    def stream(self, work: Callable[[T], Iterator[R]], items: Iterable[T]) -> Iterator[tuple[T, Iterator[R]]]:
+    def stream(
+        self, work: Callable[[T], Iterator[R]], items: Iterable[T]
+    ) -> Generator[tuple[T, Iterator[R]], None, None]:
         """Each item with its generator, not started yet."""
         return ((item, work(item)) for item in items)
 
     def many(
         self, fetch: Callable[[T], U], work: Callable[[U], Iterator[R]], items: Iterable[T]
-    ) -> Iterator[tuple[T, Iterator[R]]]:
+    ) -> Generator[tuple[T, Iterator[R]], None, None]:
         """Each item with its generator, which begins with fetching."""
         return ((item, _fetched(fetch, work, item)) for item in items)
 
@@ -61,7 +63,9 @@ class Threads(Component):
             for _, future in ahead(pool, work, items, 4 * self._count):
                 yield future.result()
 
-    def stream(self, work: Callable[[T], Iterator[R]], items: Iterable[T]) -> Iterator[tuple[T, Iterator[R]]]:
+    def stream(
+        self, work: Callable[[T], Iterator[R]], items: Iterable[T]
+    ) -> Generator[tuple[T, Iterator[R]], None, None]:
         """In order; `workers` generators run at a time, each at most `ahead` results before its reader."""
         with ThreadPoolExecutor(self._count, "lakebox-asset") as pool:
             waiting: deque[tuple[T, _Channel[R]]] = deque()
@@ -80,7 +84,7 @@ class Threads(Component):
 
     def many(
         self, fetch: Callable[[T], U], work: Callable[[U], Iterator[R]], items: Iterable[T]
-    ) -> Iterator[tuple[T, Iterator[R]]]:
+    ) -> Generator[tuple[T, Iterator[R]], None, None]:
         """As `stream`; about `fetches` items are fetched or being fetched before their turn."""
 
         def worked(fetching: tuple[T, Future[U]]) -> Iterator[R]:
@@ -88,7 +92,7 @@ class Threads(Component):
 
         with ThreadPoolExecutor(self.fetches, "lakebox-fetch") as pool:
             streamed = self.stream(worked, ahead(pool, fetch, items, self.fetches))
-            with closing(cast(Any, streamed)):
+            with closing(streamed):
                 for (item, _), results in streamed:
                     yield item, results
 
@@ -110,7 +114,7 @@ def ahead(
             future.cancel()
 
 
-def _opened(item: T, channel: _Channel[R]) -> Iterator[tuple[T, Iterator[R]]]:
+def _opened(item: T, channel: _Channel[R]) -> Generator[tuple[T, Iterator[R]], None, None]:
     """The pair; when its reader asks for the next one, this one's worker is told to stop."""
     try:
         yield item, iter(channel)

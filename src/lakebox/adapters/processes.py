@@ -13,10 +13,10 @@ import os
 import pickle
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from multiprocessing.connection import Connection, wait
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from pydantic import Field, PositiveInt
 
@@ -48,20 +48,22 @@ class Processes(Component):
         """The builtin `map`: within a worker there is one thing after another."""
         return map(work, items)
 
-    def stream(self, work: Callable[[T], Iterator[R]], items: Iterable[T]) -> Iterator[tuple[T, Iterator[R]]]:
+    def stream(
+        self, work: Callable[[T], Iterator[R]], items: Iterable[T]
+    ) -> Generator[tuple[T, Iterator[R]], None, None]:
         """In order; `workers` generators run at a time, each about `ahead` results before its reader."""
         return self._streamed(Job(work), items, 1, self.ahead)
 
     def many(
         self, fetch: Callable[[T], U], work: Callable[[U], Iterator[R]], items: Iterable[T]
-    ) -> Iterator[tuple[T, Iterator[R]]]:
+    ) -> Generator[tuple[T, Iterator[R]], None, None]:
         """In order, some dozens of items to a worker at a time; their results wait for their turn."""
         return self._streamed(Job(work, fetch, self.fetches), items, CHUNK, 4 * CHUNK)
 
-    def _streamed(self, job: Job[T, Any, R], items: Iterable[T], size: int, most: int) -> Iterator[Any]:
+    def _streamed(self, job: Job[T, Any, R], items: Iterable[T], size: int, most: int) -> Generator[Any, None, None]:
         """Each worker has a thread here that reads its pipe, for as long as there is room."""
         threads = Threads(workers=self.workers, ahead=most)
-        with _Pool(job) as pool, closing(cast(Any, threads.stream(pool.told, chunks(items, size)))) as streamed:
+        with _Pool(job) as pool, closing(threads.stream(pool.told, chunks(items, size))) as streamed:
             for chunk, told in streamed:
                 yield from split(chunk, told)
 
@@ -229,7 +231,7 @@ def _serve(pipe: Connection) -> None:
 
 
 def _work(pipe: Connection, job: bytes, items: bytes) -> None:
-    with closing(cast(Any, said(job, items))) as results:
+    with closing(said(job, items)) as results:
         for one in results:
             pipe.send(one)
             if pipe.poll():

@@ -10,19 +10,19 @@ import logging
 import os
 import signal
 import socket
+import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from lakebox.adapters.remote import CHUNK, Cluster, Job, Said, WorkerLost, on_cluster, said, version
 from lakebox.core.component import Component
 from lakebox.errors import ConfigError, LakeboxError
 
-_PATIENCE = 10.0  # seconds to reach a cluster
-_RETRIES = 2  # times that Ray does a task again whose worker died
+_RETRIES = 1  # times that Ray does a task again whose worker died
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -40,18 +40,21 @@ class Ray(Component):
         default=None, description="Data rows at a time; None: one per core, with an address one per core of the cluster"
     )
     fetches: PositiveInt = Field(default=32, description="Images whose files each worker fetches at a time")
+    patience: PositiveFloat = Field(default=10.0, description="Seconds to reach the cluster's port")
 
     def map(self, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
         """The builtin `map`: within a worker there is one thing after another."""
         return map(work, items)
 
-    def stream(self, work: Callable[[T], Iterator[R]], items: Iterable[T]) -> Iterator[tuple[T, Iterator[R]]]:
+    def stream(
+        self, work: Callable[[T], Iterator[R]], items: Iterable[T]
+    ) -> Generator[tuple[T, Iterator[R]], None, None]:
         """In order; an item to a task, whose results come when all of them are there."""
         return on_cluster(self._opened, Job(work), items)
 
     def many(
         self, fetch: Callable[[T], U], work: Callable[[U], Iterator[R]], items: Iterable[T]
-    ) -> Iterator[tuple[T, Iterator[R]]]:
+    ) -> Generator[tuple[T, Iterator[R]], None, None]:
         """In order; some dozens of items to a task."""
         return on_cluster(self._opened, Job(work, fetch, self.fetches), items, CHUNK)
 
@@ -78,11 +81,12 @@ class Ray(Component):
         quiet = {"log_to_driver": False, "configure_logging": False, "logging_level": logging.ERROR}
         if self.address is None:
             count = self.workers or os.cpu_count() or 1
+            path = {"env_vars": {"PYTHONPATH": os.pathsep.join(sys.path)}}  # components of the user's own folder
             ray.init(
-                address="local", num_cpus=count, include_dashboard=False, _node_ip_address="127.0.0.1", **quiet
+                address="local", num_cpus=count, include_dashboard=False, runtime_env=path, **quiet
             )  # fmt: skip
             return
-        _answers(self.address)
+        _answers(self.address, self.patience)
         try:
             ray.init(address=self.address, **quiet)
         except (ConnectionError, RuntimeError, ValueError) as error:
@@ -92,13 +96,13 @@ class Ray(Component):
         return self.workers or int(ray.cluster_resources().get("CPU", 0)) or os.cpu_count() or 1
 
 
-def _answers(address: str) -> None:
+def _answers(address: str, patience: float) -> None:
     """Raise if nobody listens at host:port."""
     host, _, port = address.rpartition("://")[2].rpartition(":")
     if not host:
         return
     try:
-        socket.create_connection((host.strip("[]"), int(port)), _PATIENCE).close()
+        socket.create_connection((host.strip("[]"), int(port)), patience).close()
     except OSError as error:
         raise LakeboxError(_unreachable(address, error.strerror or type(error).__name__)) from error
 

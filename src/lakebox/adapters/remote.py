@@ -11,14 +11,14 @@ import io
 import pickle
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import metadata
 from itertools import chain, islice
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -111,23 +111,23 @@ def _dtype(dtype: np.dtype[Any]) -> tuple[type[np.dtype[Any]], tuple[str]]:
     return np.dtype, (dtype.str,)
 
 
-class _Packer(pickle.Pickler):
-    """Arrays that come back are as if they had been made there. As numpy pickles them, each gets a `dtype` of its own,
-    which equals numpy's and is not it; Deep Lake looks at which one it is, and takes the points of polygons apart."""
-
-    dispatch_table: ClassVar = {
-        **copyreg.dispatch_table,
-        **{type(np.dtype(code)): _dtype for code in f"?{np.typecodes['AllInteger']}{np.typecodes['Float']}"},
-    }
+_DTYPES = {
+    **copyreg.dispatch_table,
+    **{type(np.dtype(code)): _dtype for code in f"?{np.typecodes['AllInteger']}{np.typecodes['Float']}"},
+}
+"""As numpy pickles arrays, each comes back with a `dtype` of its own, which equals numpy's and is not it; Deep Lake
+looks at which one it is, and takes the points of polygons apart. So dtypes travel by name."""
 
 
 def _packed(result: Any) -> bytes:
     file = io.BytesIO()
-    _Packer(file, pickle.HIGHEST_PROTOCOL).dump(result)
+    packer = pickle.Pickler(file, pickle.HIGHEST_PROTOCOL)
+    packer.dispatch_table = _DTYPES
+    packer.dump(result)
     return file.getvalue()
 
 
-def said(job: bytes, items: bytes) -> Iterator[Said]:
+def said(job: bytes, items: bytes) -> Generator[Said, None, None]:
     """Everything that becomes of the items, in their order; the last that is said of each item says so."""
     todo = pickle.loads(items)
     try:
@@ -243,7 +243,7 @@ class Cluster(Protocol):
 
 def on_cluster(
     opened: Callable[[], AbstractContextManager[Cluster]], job: Job[T, Any, R], items: Iterable[T], size: int = 1
-) -> Iterator[tuple[T, Iterator[R]]]:
+) -> Generator[tuple[T, Iterator[R]], None, None]:
     """Every item with its results, in order, `size` items to a task; a few tasks more than there are slots are under
     way. The cluster is opened when there is something to do."""
     tasks = chunks(items, size)
@@ -267,16 +267,20 @@ def on_cluster(
             cluster.cancel([handle for _, handle in waiting])
 
 
-def _heard(cluster: Cluster, job: bytes, chunk: list[Any], handle: Any) -> Iterator[Said]:
-    """What is said of a chunk. If it kills its workers, its items are tried one by one: only one is to blame."""
+def _heard(cluster: Cluster, job: bytes, chunk: list[Any], handle: Any, last: bool = False) -> Iterator[Said]:
+    """What is said of a chunk. If it is lost, its items are tried one by one: only one of them is to blame.
+
+    An item by itself is tried once more, too: it may have been waiting where another one killed the workers.
+    """
     try:
         told = deque(cluster.told(handle))
     except WorkerLost as error:
-        if len(chunk) == 1:
+        if last:
             yield Said(over=True, error=lost(error))
             return
         for item in chunk:
-            yield from _heard(cluster, job, [item], cluster.submit(job, pickle.dumps([item])))
+            alone = [item]
+            yield from _heard(cluster, job, alone, cluster.submit(job, pickle.dumps(alone)), len(chunk) == 1)
         return
     while told:  # what is handed on need not be kept
         yield told.popleft()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -141,11 +141,12 @@ class Step:
         stored = {asset.id: old for asset, old in todo}
         self.project.progress.begin("annotations", len(todo))
         items = (_old_rows(lake, asset, old) for asset, old in todo)
-        for ready, blocks in work.blocks(work.relabel, items, prepared.media):
-            asset, counted = ready.item.asset, _Counted(blocks, self.project.stop)
-            with self._reported(asset, counted, partial(work.unwritten, ready)):
-                writer.update(stored[asset.id], counted)
-                report.assets["relabelled"] += asset.id not in report.new
+        with closing(work.blocks(work.relabel, items, prepared.media)) as streamed:
+            for ready, blocks in streamed:
+                asset, counted = ready.item.asset, _Counted(blocks, self.project.stop)
+                with self._reported(asset, counted, partial(work.unwritten, ready)):
+                    writer.update(stored[asset.id], counted)
+                    report.assets["relabelled"] += asset.id not in report.new
 
     def _add(self, work: AssetWork, writer: Writer) -> None:
         """Append new copies, then remove the stored ones that they replace."""
@@ -153,18 +154,19 @@ class Step:
         todo = prepared.todo.add
         replaced = {asset.id: old for asset, old in todo if old}
         self.project.progress.begin("media and annotations", len(todo))
-        for ready, blocks in work.blocks(work.add, _new_rows(prepared), prepared.media):
-            asset, counted = ready.item.asset, _Counted(blocks, self.project.stop)
-            with self._reported(asset, counted, partial(work.unwritten, ready)):
-                rows = writer.append(counted)
-                self._fresh[asset.id] = rows
-                report.new.add(asset.id)
-                report.assets["added"] += 1
-                report.media["fetched"] += prepared.pixel_column is not None
-                report.media["frames"] += counted.rows if prepared.pixel_column else 0
-                if asset.id in replaced:
-                    writer.replace(replaced[asset.id], rows)
-                    report.assets["dropped"] += 1
+        with closing(work.blocks(work.add, _new_rows(prepared), prepared.media)) as streamed:
+            for ready, blocks in streamed:
+                asset, counted = ready.item.asset, _Counted(blocks, self.project.stop)
+                with self._reported(asset, counted, partial(work.unwritten, ready)):
+                    rows = writer.append(counted)
+                    self._fresh[asset.id] = rows
+                    report.new.add(asset.id)
+                    report.assets["added"] += 1
+                    report.media["fetched"] += prepared.pixel_column is not None
+                    report.media["frames"] += counted.rows if prepared.pixel_column else 0
+                    if asset.id in replaced:
+                        writer.replace(replaced[asset.id], rows)
+                        report.assets["dropped"] += 1
 
     @contextmanager
     def _reported(self, asset: Asset, counted: _Counted, unwritten: Callable[[], Tally]) -> Iterator[None]:

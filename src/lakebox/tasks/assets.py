@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -129,8 +129,8 @@ class AssetWork:
 
     def blocks(
         self, work: Callable[[Ready[Item]], Iterator[Block]], items: Iterable[Item], media: str
-    ) -> Iterator[tuple[Ready[Item], Iterator[Block]]]:
-        """Data rows in their order with what `work`, `add` or `relabel`, makes of them.
+    ) -> Generator[tuple[Ready[Item], Iterator[Block]], None, None]:
+        """Data rows in their order with what `work`, `add` or `relabel`, makes of them; to be closed.
 
         An image and its masks are little to keep and long to wait for: those of many are fetched before their turn.
         A video is read while it arrives, and its masks are many enough by themselves.
