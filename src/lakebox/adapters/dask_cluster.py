@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import pickle
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Any, TypeVar
+from uuid import uuid4
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
@@ -94,8 +97,9 @@ class _Client:
         self.slots = slots
 
     def submit(self, job: bytes, items: bytes) -> Any:
-        """A task of its own, even where the same is asked again."""
-        return self._client.submit(_told, job, items, pure=False)
+        """A task that knows only Python: a worker that cannot import its function would end (dask 2026.8)."""
+        call = pickle.dumps(_Call(job, items))
+        return self._client.submit(pickle.loads, call, key=f"lakebox-{uuid4().hex}")
 
     def told(self, handle: Any) -> list[Said]:
         """What came of it; dask has tried it on several workers before it counts as lost."""
@@ -115,14 +119,24 @@ class _Client:
             self._client.cancel(handles)
 
 
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """Unpickled, it is what was said."""
+
+    job: bytes
+    items: bytes
+
+    def __reduce__(self) -> tuple[Callable[[bytes, bytes], list[Said]], tuple[bytes, bytes]]:
+        return _told, (self.job, self.items)
+
+
 def _told(job: bytes, items: bytes) -> list[Said]:
     return list(said(job, items))
 
 
 def _broken(error: Exception) -> str:
     """What dask raises when a task could not even begin, or the cluster has gone."""
-    cause = error.__cause__ or error
-    text = f"{type(cause).__name__}: {cause}"[:300]
+    text = " ".join(f"{type(error).__name__}: {error}".split())[:300]
     return (
         f"executor=dask: the cluster could not do the work ({text}); lakebox {version()} and what the configuration"
         " names have to be installed on every worker, and the scheduler has to be there"
