@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import multiprocessing
 import os
+import pickle
+import subprocess
 import sys
 import threading
 import time
@@ -464,8 +466,6 @@ def test_an_address_where_no_ray_is() -> None:
 
 def run_apart(code: str) -> None:
     """Where no test has started anything."""
-    import subprocess
-
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code], cwd=Path(__file__).parent, capture_output=True, text=True,
         timeout=120, check=False,
@@ -473,17 +473,39 @@ def run_apart(code: str) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+def test_a_worker_without_lakebox_is_named_and_lives_on() -> None:
+    import distributed
+
+    code = """if True:
+        import asyncio, sys
+        from distributed import Worker
+        sys.modules["lakebox"] = None
+        async def serve():
+            async with Worker(sys.argv[1], nthreads=1) as worker:
+                await worker.finished()
+        asyncio.run(serve())
+    """
+    with distributed.LocalCluster(
+        n_workers=0, host="127.0.0.1", silence_logs=50, dashboard_address="127.0.0.1:0"
+    ) as cluster:
+        address = cluster.scheduler_address
+        worker = subprocess.Popen([sys.executable, "-c", code, address], stderr=subprocess.DEVNULL)
+        try:
+            with pytest.raises(LakeboxError, match=r"executor=dask.*No module named 'lakebox.*install"):
+                read(Dask(address=address).stream(itself, [1, 2]))
+            assert worker.poll() is None
+        finally:
+            worker.kill()
+            worker.wait()
+
+
 def test_another_version_on_a_worker_is_named() -> None:
     job = b"0.0.1\n" + Job(itself).packed().partition(b"\n")[2]
-    import pickle
-
     told = list(said(job, pickle.dumps([1, 2])))
     assert len(told) == 2 and "this run 0.0.1; install 0.0.1 there" in str(told[0].error)
 
 
 def test_a_worker_without_the_users_own_module_says_so() -> None:
-    import pickle
-
     head, _, content = Job(itself).packed().partition(b"\n")
     (told,) = said(head + b"\n" + content.replace(b"support.workers", b"support.strange"), pickle.dumps([1]))
     assert "support.strange" in str(told.error) and "install there what the configuration names" in str(told.error)

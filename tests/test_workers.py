@@ -77,8 +77,7 @@ def elsewhere(request: pytest.FixtureRequest) -> list[str]:
 # --- the same dataset ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("project", ["video", "image"])
-@pytest.mark.parametrize("pixels", ["jpeg", "none"])
+@pytest.mark.parametrize(("project", "pixels"), [("video", "jpeg"), ("image", "jpeg"), ("video", "none")])
 def test_the_example_becomes_the_same_dataset(
     project: str, pixels: str, elsewhere: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -109,8 +109,8 @@ def _answers(address: str, patience: float) -> None:
 
 def _unreachable(address: str, found: str) -> str:
     return (
-        f"executor.address={address}: no Ray cluster answers there ({found}); check the address, that the cluster runs,"
-        " and that it and this machine have the same Ray and the cluster's token"
+        f"executor.address={address}: no Ray cluster answers there ({found}); check the address, that it runs the same"
+        " Ray, and, where it wants a token, that this machine has it and RAY_AUTH_MODE=token is set"
     )
 
 
