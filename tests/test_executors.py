@@ -29,6 +29,7 @@ from support.workers import (
     one_cannot_be_fetched,
     one_fails_at_once,
     several,
+    tastes_bad,
     thirds_fail,
     uneven,
 )
@@ -416,6 +417,16 @@ def test_an_item_that_always_kills_its_worker_fails_alone(remote: Executor, way:
     assert list(failed) == [5]
     assert "dies every time" in failed[5] and "executor.workers" in failed[5]
     assert not isinstance(remote, Processes) or "SIG" in failed[5] or os.name == "nt"
+
+
+def test_an_error_of_the_users_own_keeps_kind_text_and_stage(executor: Executor) -> None:
+    failed = []
+    with closing(executor.stream(tastes_bad, range(3))) as stream:
+        for _, results in stream:
+            with pytest.raises(MediaError) as caught:
+                list(results)
+            failed.append((caught.value.stage, str(caught.value)))
+    assert failed == [("taste", f"item {item} tastes bad") for item in range(3)]
 
 
 def test_an_error_that_is_not_lakeboxs_own_comes_with_its_trace(remote: Executor) -> None:

@@ -58,6 +58,20 @@ def one_cannot_be_fetched(item: int) -> int:
     return item
 
 
+class OwnError(MediaError):
+    """A user's, made of more than a text, so that it cannot be unpickled."""
+
+    stage = "taste"
+
+    def __init__(self, item: int, taste: str) -> None:
+        super().__init__(f"item {item} tastes {taste}")
+
+
+def tastes_bad(item: int) -> Iterator[int]:
+    yield item
+    raise OwnError(item, "bad")
+
+
 def breaks(item: int) -> Iterator[int]:
     yield item
     raise KeyError("not lakebox's own")

@@ -164,10 +164,14 @@ def _unpacked(job: bytes) -> Job[Any, Any, Any]:
 
 
 def _portable(error: Exception) -> Exception:
-    """An error that can be told elsewhere: errors of others may not survive the way."""
-    if isinstance(error, LakeboxError):
-        return error
-    return RuntimeError(f"in a worker: {''.join(traceback.format_exception(error))}")
+    """An error that can be told elsewhere: one of lakebox's own, since those of others may not survive the way."""
+    kind = next((one for one in type(error).__mro__ if one.__module__ == LakeboxError.__module__), None)
+    if kind is None:
+        return RuntimeError(f"in a worker: {''.join(traceback.format_exception(error))}")
+    told: LakeboxError = kind(str(error))
+    if isinstance(told, AssetError) and isinstance(error, AssetError):
+        told.stage = error.stage
+    return told
 
 
 # Where the results are read.
