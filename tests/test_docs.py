@@ -12,6 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import distributed
 import pytest
 from support.fake_labelbox import FakeLabelbox
 from support.live import ONTOLOGY, video_annotations
@@ -69,6 +70,23 @@ def test_commands_of_keeping_in_step_run(tmp_path: Path) -> None:
     (code,) = blocks("python join")
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_commands_of_more_machines_run(tmp_path: Path) -> None:
+    """Ray's is only composed: its tests are where it is installed."""
+    commands = [shlex.split(line.partition("  #")[0]) for line in blocks("bash workers")[0].splitlines()]
+    assert [command[2] for command in commands] == ["executor=process", "executor=dask", "executor=ray"]
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, host="127.0.0.1", silence_logs=50, dashboard_address="127.0.0.1:0"
+    ) as cluster:
+        for command, more in zip(
+            commands, ([], [f"executor.address={cluster.scheduler_address}"], ["--cfg", "job"]), strict=True
+        ):
+            done = subprocess.run(
+                [sys.executable, "-m", *command, *more], cwd=tmp_path, capture_output=True, text=True, check=False
+            )
+            assert done.returncode == 0, (command, done.stdout + done.stderr)
+            assert "3 added" in done.stdout or "address: auto" in done.stdout
 
 
 def upload_folder(place: Path) -> Path:

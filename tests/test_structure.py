@@ -48,6 +48,8 @@ VENDORS = {
     "lbox": {"lakebox.adapters.labelbox_sdk"},
     "google": {"lakebox.adapters.labelbox_sdk"},  # whose error the SDK raises when it has tried for long
     "obstore": {"lakebox.adapters.object_store"},
+    "distributed": {"lakebox.adapters.dask_cluster"},
+    "ray": {"lakebox.adapters.ray_cluster"},
     "ijson": {"lakebox.adapters.export_file"},
     "orjson": {"lakebox.adapters.export_file", "lakebox.adapters.labelbox_kept"},  # two sources of the same JSON
     "supervision": {"lakebox.adapters.drawing"},
@@ -279,7 +281,7 @@ def test_the_sweep_is_whole() -> None:
     """A sweep that silently misses files is worth nothing: the numbers are said here, too."""
     every = [path for top in (CONF, ROOT / "examples") for path in top.rglob("*") if path.suffix in (".yaml", ".yml")]
     assert sorted([*ENTRIES, *PRIMARY, *EXAMPLES]) == sorted(every)
-    assert (len(ENTRIES), len(PRIMARY), len(EXAMPLES)) == (56, 1, 4)
+    assert (len(ENTRIES), len(PRIMARY), len(EXAMPLES)) == (59, 1, 4)
 
 
 def test_every_folder_of_conf_is_a_known_group() -> None:

@@ -1,4 +1,4 @@
-"""Where fetching, decoding and encoding run, beside the one writer. Config group `executor`."""
+"""Where fetching, decoding and encoding run, beside the one writer: in this process. Config group `executor`."""
 
 from __future__ import annotations
 
@@ -6,40 +6,52 @@ import os
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import Field, PositiveInt
+
+from lakebox.adapters.chunks import Said, all_said, chunks, told_apart
+from lakebox.core.component import Component
 
 _POLL = 0.1  # seconds between looks whether the other side has gone
 
+WAITING = 8
+"""Results of small items that may wait for the reader."""
+
 T = TypeVar("T")
+U = TypeVar("U")
 R = TypeVar("R")
 
 
-class Serial(BaseModel):
+class Serial(Component):
     """Everything in turn, in one thread: for debugging."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     def map(self, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
         """The builtin `map`."""
         return map(work, items)
 
-    def prefetch(self, fetch: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-        """The builtin `map`."""
-        return map(fetch, items)
-
-    def stream(self, work: Callable[[T], Iterator[R]], items: Iterable[T]) -> Iterator[tuple[T, Iterator[R]]]:
+    def stream(
+        self, work: Callable[[T], Iterator[R]], items: Iterable[T]
+    ) -> Generator[tuple[T, Iterator[R]], None, None]:
         """Each item with its generator, not started yet."""
         return ((item, work(item)) for item in items)
 
+    def many(
+        self, fetch: Callable[[T], U], work: Callable[[U], Iterator[R]], items: Iterable[T]
+    ) -> Generator[tuple[T, Iterator[R]], None, None]:
+        """Each item with its generator, which begins with fetching."""
+        return ((item, _fetched(fetch, work, item)) for item in items)
 
-class Threads(BaseModel):
+
+def _fetched(fetch: Callable[[T], U], work: Callable[[U], Iterator[R]], item: T) -> Iterator[R]:
+    yield from work(fetch(item))
+
+
+class Threads(Component):
     """Threads: decoding, encoding and the network release Python's lock, so they overlap."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     workers: PositiveInt | None = Field(default=None, description="None: one per core")
     ahead: PositiveInt = Field(default=2, description="Finished blocks of rows that may wait per data row")
@@ -51,19 +63,24 @@ class Threads(BaseModel):
 
     def map(self, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
         """In order; at most 4 x workers items are under way."""
-        return _mapped(work, items, self._count, 4 * self._count)
+        with ThreadPoolExecutor(self._count, "lakebox-map") as pool:
+            for _, future in ahead(pool, work, items, 4 * self._count):
+                yield future.result()
 
-    def prefetch(self, fetch: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-        """In order; at most `fetches` items are fetched or being fetched."""
-        return _mapped(fetch, items, self.fetches, self.fetches)
-
-    def stream(self, work: Callable[[T], Iterator[R]], items: Iterable[T]) -> Iterator[tuple[T, Iterator[R]]]:
+    def stream(
+        self, work: Callable[[T], Iterator[R]], items: Iterable[T]
+    ) -> Generator[tuple[T, Iterator[R]], None, None]:
         """In order; `workers` generators run at a time, each at most `ahead` results before its reader."""
+        return self._stream(work, items, self.ahead)
+
+    def _stream(
+        self, work: Callable[[T], Iterator[R]], items: Iterable[T], most: int
+    ) -> Generator[tuple[T, Iterator[R]], None, None]:
         with ThreadPoolExecutor(self._count, "lakebox-asset") as pool:
             waiting: deque[tuple[T, _Channel[R]]] = deque()
             try:
                 for item in items:
-                    channel: _Channel[R] = _Channel(self.ahead)
+                    channel: _Channel[R] = _Channel(most)
                     pool.submit(channel.fill, work, item)
                     waiting.append((item, channel))
                     if len(waiting) > self._count:
@@ -74,23 +91,48 @@ class Threads(BaseModel):
                 for _, channel in waiting:
                     channel.close()
 
+    def many(
+        self, fetch: Callable[[T], U], work: Callable[[U], Iterator[R]], items: Iterable[T]
+    ) -> Generator[tuple[T, Iterator[R]], None, None]:
+        """As `stream`; about `fetches` items are fetched or being fetched before their turn."""
 
-def _mapped(work: Callable[[T], R], items: Iterable[T], threads: int, most: int) -> Iterator[R]:
-    with ThreadPoolExecutor(threads, "lakebox-map") as pool:
-        waiting: deque[Future[R]] = deque()
-        try:
-            for item in items:
-                waiting.append(pool.submit(work, item))
-                if len(waiting) >= most:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+        def worked(chunk: list[tuple[T, Future[U]]]) -> Iterator[Said]:
+            return all_said(_fetching(work, future) for _, future in chunk)
+
+        with ThreadPoolExecutor(self.fetches, "lakebox-fetch") as pool:
+            # Handing over each by itself costs more than the work, so threads take several in a row.
+            fetched = chunks(ahead(pool, fetch, items, self.fetches), max(1, self.fetches // self._count))
+            with closing(self._stream(worked, fetched, WAITING)) as streamed:
+                for chunk, said in streamed:
+                    yield from told_apart([item for item, _ in chunk], said, _as_it_is)
 
 
-def _opened(item: T, channel: _Channel[R]) -> Iterator[tuple[T, Iterator[R]]]:
+def _as_it_is(result: R) -> R:
+    return result
+
+
+def _fetching(work: Callable[[U], Iterator[R]], future: Future[U]) -> Iterator[R]:
+    yield from work(future.result())
+
+
+def ahead(
+    pool: ThreadPoolExecutor, work: Callable[[T], R], items: Iterable[T], most: int
+) -> Iterator[tuple[T, Future[R]]]:
+    """Items in order, each with the result to come; at most `most` of them are handed to the pool before their turn."""
+    waiting: deque[tuple[T, Future[R]]] = deque()
+    try:
+        for item in items:
+            waiting.append((item, pool.submit(work, item)))
+            if len(waiting) >= most:
+                yield waiting.popleft()
+        while waiting:
+            yield waiting.popleft()
+    finally:
+        for _, future in waiting:
+            future.cancel()
+
+
+def _opened(item: T, channel: _Channel[R]) -> Generator[tuple[T, Iterator[R]], None, None]:
     """The pair; when its reader asks for the next one, this one's worker is told to stop."""
     try:
         yield item, iter(channel)

@@ -11,21 +11,20 @@ from typing import Any, BinaryIO, Literal
 
 import ijson
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, validate_call
+from pydantic import Field, PrivateAttr, validate_call
 
+from lakebox.core.component import Component
 from lakebox.core.ports import SourceRow
 from lakebox.errors import SourceError
 
 _BOM = b"\xef\xbb\xbf"
 
 
-class ExportFile(BaseModel):
+class ExportFile(Component):
     """Reads an export from a file, one data row at a time.
 
     Relative addresses in it are relative to the export's folder.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     export: Path
     """NDJSON as the streamable export writes it, or a JSON array of the same objects."""
@@ -33,6 +32,12 @@ class ExportFile(BaseModel):
     """Labelbox's normalized ontology JSON; without it the ontology is derived from what the labels use."""
     _lines: list[BinaryIO] = PrivateAttr(default_factory=list)
     _turn: threading.Lock = PrivateAttr(default_factory=threading.Lock)
+
+    def __getstate__(self) -> dict[Any, Any]:
+        """In another process the working directory may be another one."""
+        state = super().__getstate__()
+        own = state["__dict__"]
+        return {**state, "__dict__": {**own, "export": own["export"].expanduser().absolute()}}
 
     def describe(self) -> str:
         """The export's path."""

@@ -6,16 +6,17 @@ import io
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 from urllib.parse import unquote, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from lakebox.adapters.http import Body, Web
 from lakebox.adapters.media_cache import MediaCache
+from lakebox.core.component import Component
 from lakebox.core.ports import File, Presigner
 from lakebox.core.urls import unsigned
 from lakebox.errors import FetchError
@@ -24,10 +25,8 @@ BUFFER = 1 << 20
 """Bytes that are read ahead of a decoder."""
 
 
-class Fetch(BaseModel):
+class Fetch(Component):
     """How files are fetched: local paths, `file://`, `http://` and `https://`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     connections: PositiveInt = Field(default=32, description="Kept open per host; also the most that run at once")
     connect_seconds: PositiveFloat = 10.0
@@ -45,17 +44,25 @@ class Fetch(BaseModel):
             attempts=self.attempts,
             patience=self.patience,
         )
-        return Files(web, self.connections, self.cache)
+        return Files(web, self)
 
 
 class Files:
-    """Reads whole files, and opens media. Safe to use from many threads."""
+    """Reads whole files, and opens media. Safe to use from many threads.
 
-    def __init__(self, web: Web, at_once: int, cache: MediaCache | None) -> None:
+    In another process it is made anew, out of how files are fetched and what signs them: connections and signatures
+    stay here.
+    """
+
+    def __init__(self, web: Web, fetch: Fetch) -> None:
         self._web = web
-        self.at_once = at_once
+        self._fetch = fetch
+        self.at_once = fetch.connections
         """How many reads are worth having under way."""
-        self._cache = cache
+        self._cache = fetch.cache
+
+    def __reduce__(self) -> tuple[Callable[[Presigner], Files], tuple[Presigner]]:
+        return self._fetch.files, (self._web.signer.presigner,)
 
     def read(self, url: str) -> bytes:
         """The whole file.

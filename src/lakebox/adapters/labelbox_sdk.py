@@ -14,9 +14,10 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PrivateAttr, SecretStr
+from pydantic import ConfigDict, Field, PositiveFloat, PrivateAttr, SecretStr
 
 from lakebox.adapters.labelbox_session import Patient
+from lakebox.core.component import Component
 from lakebox.core.urls import hushed
 from lakebox.errors import ConfigError, SourceError
 
@@ -29,10 +30,10 @@ for _name in ("labelbox", "lbox"):
     logging.getLogger(_name).setLevel(logging.CRITICAL)  # what they raise is said once; answers hold signed addresses
 
 
-class Account(BaseModel):
+class Account(Component):
     """Whose Labelbox, and where it is. Building it does no I/O; the key stays in the environment."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     api_key_env: str = Field(
         default="LABELBOX_API_KEY", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",

@@ -13,9 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PrivateAttr
+from pydantic import Field, PositiveFloat, PrivateAttr
 
 from lakebox.adapters.http import Body, Web
+from lakebox.core.component import Component
 from lakebox.core.fingerprint import digest
 from lakebox.core.urls import unsigned
 from lakebox.errors import FetchError
@@ -25,10 +26,8 @@ _ABANDONED = 24 * 3600.0  # seconds after which what a dead run was working on i
 _BUFFER = 1 << 20
 
 
-class MediaCache(BaseModel):
+class MediaCache(Component):
     """Files below `folder`/lakebox-media. The least recently used go first when they get too big."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     folder: Path
     gigabytes: PositiveFloat = Field(default=50.0, description="10^9 bytes that may stay, give or take a hundredth")

@@ -20,12 +20,13 @@ from functools import cached_property, lru_cache, partial
 from typing import Any, Literal
 from urllib.parse import quote, urlsplit
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from lakebox.adapters.presign import STRICT, LabelboxKey
 from lakebox.core.addresses import Endpoint, is_signed
 from lakebox.core.azure_sas import service_sas
 from lakebox.core.buckets import GOOGLE, Object, azure_object, gcs_object, s3_object
+from lakebox.core.component import Component
 from lakebox.core.ports import Presigner, Request
 from lakebox.core.urls import unsigned
 from lakebox.errors import ConfigError, FetchError
@@ -49,7 +50,7 @@ _HINTS: dict[Vendor, tuple[str, str]] = {
 _AZURE_KEYS = ("AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_ACCESS_KEY", "AZURE_STORAGE_MASTER_KEY")
 
 
-class S3(BaseModel):
+class S3(Component):
     """Objects in S3, and in what speaks its language (R2, MinIO, ...), get AWS's signature, version 4.
 
     Credentials: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN; else AWS_WEB_IDENTITY_TOKEN_FILE with
@@ -94,7 +95,7 @@ class S3(BaseModel):
         return _request(url, found, "S3Store", self.minutes, lambda: store().sign(path, self.minutes))
 
 
-class Gcs(BaseModel):
+class Gcs(Component):
     """Objects in Google Cloud Storage get Google's signature, version 4.
 
     Credentials: GOOGLE_APPLICATION_CREDENTIALS (a service account's key file), GOOGLE_SERVICE_ACCOUNT (the same),
@@ -126,7 +127,7 @@ class Gcs(BaseModel):
         return _request(url, found, "GCSStore", self.minutes, lambda: store().sign(path, self.minutes))
 
 
-class Azure(BaseModel):
+class Azure(Component):
     """Blobs in Azure get a shared access signature of their own, for reading.
 
     Credentials: the account's key in AZURE_STORAGE_ACCOUNT_KEY (or _ACCESS_KEY, _MASTER_KEY), used here, for any name;

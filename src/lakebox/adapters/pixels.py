@@ -9,20 +9,17 @@ from typing import Any, Literal
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from lakebox.adapters.png import png
 from lakebox.core.columns import Column
+from lakebox.core.component import Component
 from lakebox.core.facts import PIXELS
 from lakebox.core.ports import Frame, Map, OpenMedia
 from lakebox.errors import MediaError
 
 
-class _Pixels(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Jpeg(_Pixels):
+class Jpeg(Component):
     """Frames as JPEG. JPEG files of an image project are stored untouched."""
 
     quality: int = Field(default=90, ge=1, le=100)
@@ -55,7 +52,7 @@ class Jpeg(_Pixels):
         return data
 
 
-class Png(_Pixels):
+class Png(Component):
     """Frames without loss as PNG. PNG files of an image project are stored untouched."""
 
     def column(self, media: str) -> Column:
@@ -73,7 +70,7 @@ def _png(frame: Frame) -> bytes:
     return png(frame.pixels())
 
 
-class VideoAsIs(_Pixels):
+class VideoAsIs(Component):
     """The video file as it is, on the first row of each asset; nothing is decoded, the file's index is checked."""
 
     def column(self, media: str) -> Column:
@@ -97,7 +94,7 @@ class VideoAsIs(_Pixels):
         yield from (None for _ in wanted[1:])
 
 
-class NoPixels(_Pixels):
+class NoPixels(Component):
     """No media: labels only. Nothing is fetched; the export's frame count says how many rows there are."""
 
     def column(self, media: str) -> None:

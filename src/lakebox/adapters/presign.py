@@ -12,18 +12,19 @@ from fnmatch import fnmatchcase
 from typing import Annotated, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, SecretStr
+from pydantic import AfterValidator, ConfigDict, Field, PrivateAttr, SecretStr
 
 from lakebox.core.addresses import Address, Endpoint, Variable, climbs, is_signed, read
+from lakebox.core.component import Component
 from lakebox.core.ports import Presigner, Request
 from lakebox.core.urls import unsigned
 from lakebox.errors import FetchError
 
-STRICT = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, arbitrary_types_allowed=True)
+STRICT = ConfigDict(hide_input_in_errors=True, arbitrary_types_allowed=True)
 """Inputs are hidden: somebody may have given a secret where its variable's name belongs."""
 
 
-class Plain(BaseModel):
+class Plain(Component):
     """Addresses are fetched as they are."""
 
     model_config = STRICT
@@ -33,7 +34,7 @@ class Plain(BaseModel):
         return Request(url)
 
 
-class LabelboxKey(BaseModel):
+class LabelboxKey(Component):
     """Labelbox's own API hosts get the API key; every other host gets the address as it is."""
 
     model_config = STRICT
@@ -89,7 +90,7 @@ def _container(url: str) -> str:
     return url
 
 
-class AzureSas(BaseModel):
+class AzureSas(Component):
     """Files of one Azure container get its shared access signature, a token that somebody made beforehand."""
 
     model_config = STRICT
@@ -152,7 +153,7 @@ def _expiry(token: str) -> float | None:
     return (end if end.tzinfo else end.replace(tzinfo=UTC)).timestamp()
 
 
-class Rule(BaseModel):
+class Rule(Component):
     """One line of `ByHost`."""
 
     model_config = STRICT
@@ -168,7 +169,7 @@ class Rule(BaseModel):
         return scheme in ("http", "https") and (fnmatchcase(host, pattern) or fnmatchcase(f"{host}:{port}", pattern))
 
 
-class ByHost(BaseModel):
+class ByHost(Component):
     """The first rule whose pattern fits the address's host decides."""
 
     model_config = STRICT

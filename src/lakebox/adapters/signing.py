@@ -17,7 +17,7 @@ class Signer:
     """A presigner that remembers. Safe to use from many threads."""
 
     def __init__(self, presigner: Presigner) -> None:
-        self._presigner = presigner
+        self.presigner = presigner
         self._kept: OrderedDict[str, Request] = OrderedDict()
         self._turn = threading.Lock()
 
@@ -31,7 +31,7 @@ class Signer:
 
     def again(self, url: str) -> Request:
         """A request signed now, for one that the server refused."""
-        request = self._presigner.request(url)
+        request = self.presigner.request(url)
         with self._turn:
             self._kept[url] = request
             self._kept.move_to_end(url)

@@ -14,9 +14,9 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
 from lakebox.core.columns import Cell, CellList, Class, Column, split
+from lakebox.core.component import Component
 from lakebox.core.model import MaskRef, Shape
 from lakebox.core.urls import unsigned
 from lakebox.errors import MaskError, RowError
@@ -63,11 +63,7 @@ class Converter(Protocol):
         """One cell per row, a typed empty one where nothing is."""
 
 
-class _Converter(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Boxes(_Converter):
+class Boxes(Component):
     """Rectangles -> (n, 4) left, top, width, height in pixels. Whole numbers are rounded, never cut off."""
 
     dtype: Literal["float32", "int32"] = "float32"
@@ -84,7 +80,7 @@ class Boxes(_Converter):
         )
 
 
-class Points(_Converter):
+class Points(Component):
     """Points -> (n, 2) float32 x, y in pixels."""
 
     def column(self, name: str, key: str, classes: Sequence[Class]) -> Column:
@@ -96,7 +92,7 @@ class Points(_Converter):
         return split(_numbers(marks, 2, "point").astype(np.float32), marks.offsets)
 
 
-class Vertices(_Converter):
+class Vertices(Component):
     """Polygons and lines -> n arrays (k, 2) float32 x, y in pixels, vertices as exported (outlines stay closed)."""
 
     def column(self, name: str, key: str, classes: Sequence[Class]) -> Column:
@@ -108,7 +104,7 @@ class Vertices(_Converter):
         return split([_vertices(shape) for shape in marks.shapes], marks.offsets)
 
 
-class InstanceMasks(_Converter):
+class InstanceMasks(Component):
     """Masks -> (h, w, n) bool, one channel per object. Loses nothing: objects may overlap."""
 
     def column(self, name: str, key: str, classes: Sequence[Class]) -> Column:
@@ -120,7 +116,7 @@ class InstanceMasks(_Converter):
         return [Deferred(refs, partial(_channels, size=marks.size)) for refs, _ in _mask_rows(marks)]
 
 
-class ClassMasks(_Converter):
+class ClassMasks(Component):
     """Masks -> (h, w) of class index + 1, 0 where nothing is. Where objects overlap, the later feature id is on top."""
 
     dtype: Literal["uint8", "uint16"] = "uint8"
@@ -137,7 +133,7 @@ class ClassMasks(_Converter):
         ]
 
 
-class IdMasks(_Converter):
+class IdMasks(Component):
     """Masks -> (h, w) of the object's position in its row + 1, 0 where nothing is; `_tracks` names the objects."""
 
     dtype: Literal["uint8", "uint16"] = "uint16"
@@ -154,7 +150,7 @@ class IdMasks(_Converter):
         ]
 
 
-class MaskLinks(_Converter):
+class MaskLinks(Component):
     """Masks -> JSON text: their addresses and, for composite masks, the colour that picks the object."""
 
     def column(self, name: str, key: str, classes: Sequence[Class]) -> Column:

@@ -6,9 +6,10 @@ from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from lakebox.core.compile import frames_with_annotations
+from lakebox.core.component import Component
 from lakebox.core.model import Label, Media
 
 Frames = NDArray[np.int64]
@@ -31,9 +32,7 @@ class FrameSelection(Protocol):
         """JSON-like: changes when other frames become rows."""
 
 
-class _Selection(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
+class _Selection(Component):
     match: Literal["count", "timestamp"] = Field(
         default="count",
         description="count: the k-th decoded frame is frame k and the numbers must agree with the export;"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from lakebox.core.component import Component
 from lakebox.core.model import LabelHead
 from lakebox.errors import RowError
 
@@ -23,9 +24,7 @@ class LabelPolicy(Protocol):
         """The label that counts; the data row is unlabelled without one. `labels` come in the export's order."""
 
 
-class _Policy(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
+class _Policy(Component):
     statuses: list[str] = Field(
         default_factory=list,
         description="Workflow states whose labels count, such as DONE or IN_REVIEW; empty: all",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,6 +17,7 @@ from lakebox.core.mapping import Mapping as OntologyMapping
 from lakebox.core.model import Failure, MaskRef, Media
 
 T = TypeVar("T")
+U = TypeVar("U")
 R = TypeVar("R")
 
 
@@ -303,16 +304,29 @@ class MaskPolicy(Protocol):
 
 @runtime_checkable
 class Executor(Protocol):
-    """Runs work beside the one writer. All calls are lazy, bounded and in order."""
+    """Runs work beside the one writer, in this process or in others. All calls are lazy, bounded and in order, nothing
+    is started before the first item is there, and an error is raised where its item's results are read. Closing what
+    `stream` and `many` return ends the work.
+
+    Work that may run elsewhere is a function of a module or a method of what can be pickled, as are items and results,
+    and gives the same results again when it is repeated.
+    """
 
     def map(self, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-        """`work` of every item; a few are under way ahead of the one asked for."""
+        """`work` of every item, within an asset and in its process; a few are under way ahead of the one asked for."""
 
-    def prefetch(self, fetch: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-        """`fetch` of every item; it mostly waits, so that many more are under way than there are cores."""
-
-    def stream(self, work: Callable[[T], Iterator[R]], items: Iterable[T]) -> Iterator[tuple[T, Iterator[R]]]:
+    def stream(
+        self, work: Callable[[T], Iterator[R]], items: Iterable[T]
+    ) -> Generator[tuple[T, Iterator[R]], None, None]:
         """Every item with the results of its generator, which runs ahead of the reader by a bounded number."""
+
+    def many(
+        self, fetch: Callable[[T], U], work: Callable[[U], Iterator[R]], items: Iterable[T]
+    ) -> Generator[tuple[T, Iterator[R]], None, None]:
+        """As `stream`, of small items: every item with the results of `work` of what `fetch` made of it.
+
+        Fetching mostly waits, so that many more are being fetched than there are cores.
+        """
 
 
 @runtime_checkable

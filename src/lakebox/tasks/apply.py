@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -142,11 +143,12 @@ class Step:
         stored = {asset.id: old for asset, old in todo}
         self.project.progress.begin("annotations", len(todo))
         items = _old_rows(lake, todo, prepared.media)
-        for ready, blocks in self.project.executor.stream(work.relabel, work.ready(items, prepared.media)):
-            asset, counted = ready.item.asset, _Counted(blocks, self.project.stop)
-            with self._reported(asset, counted, work.unwritten):
-                writer.update(stored[asset.id], counted)
-                report.assets["relabelled"] += asset.id not in report.new
+        with closing(work.blocks(work.relabel, items, prepared.media)) as streamed:
+            for ready, blocks in streamed:
+                asset, counted = ready.item.asset, _Counted(blocks, self.project.stop)
+                with self._reported(asset, counted, partial(work.unwritten, ready)):
+                    writer.update(stored[asset.id], counted)
+                    report.assets["relabelled"] += asset.id not in report.new
 
     def _add(self, work: AssetWork, writer: Writer) -> None:
         """Append new copies, then remove the stored ones that they replace."""
@@ -154,27 +156,28 @@ class Step:
         todo = prepared.todo.add
         replaced = {asset.id: old for asset, old in todo if old}
         self.project.progress.begin("media and annotations", len(todo))
-        for ready, blocks in self.project.executor.stream(work.add, work.ready(_new_rows(prepared), prepared.media)):
-            asset, counted = ready.item.asset, _Counted(blocks, self.project.stop)
-            with self._reported(asset, counted, work.unwritten):
-                rows = writer.append(counted)
-                self._fresh[asset.id] = rows
-                report.new.add(asset.id)
-                report.assets["added"] += 1
-                report.media["fetched"] += prepared.pixel_column is not None
-                report.media["frames"] += counted.rows if prepared.pixel_column else 0
-                if asset.id in replaced:
-                    writer.replace(replaced[asset.id], rows)
-                    report.assets["dropped"] += 1
+        with closing(work.blocks(work.add, _new_rows(prepared), prepared.media)) as streamed:
+            for ready, blocks in streamed:
+                asset, counted = ready.item.asset, _Counted(blocks, self.project.stop)
+                with self._reported(asset, counted, partial(work.unwritten, ready)):
+                    rows = writer.append(counted)
+                    self._fresh[asset.id] = rows
+                    report.new.add(asset.id)
+                    report.assets["added"] += 1
+                    report.media["fetched"] += prepared.pixel_column is not None
+                    report.media["frames"] += counted.rows if prepared.pixel_column else 0
+                    if asset.id in replaced:
+                        writer.replace(replaced[asset.id], rows)
+                        report.assets["dropped"] += 1
 
     @contextmanager
-    def _reported(self, asset: Asset, counted: _Counted, unwritten: Callable[[Asset], Tally]) -> Iterator[None]:
+    def _reported(self, asset: Asset, counted: _Counted, unwritten: Callable[[], Tally]) -> Iterator[None]:
         """Write one asset within; a failure stays its own, is reported, and its annotations count as read only."""
         report = self.report
         try:
             yield
         except AssetError as error:
-            report.tally.add(unwritten(asset))
+            report.tally.add(unwritten())
             report.masks["failed"] += error.stage == "mask"
             log.error("%s (%s): %s: %s", asset.id, asset.name, error.stage, error)
             failure = Failure(asset.id, asset.name, error.stage, str(error))

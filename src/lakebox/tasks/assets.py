@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import PurePath
 from typing import Any, Generic, TypeVar
@@ -102,11 +102,15 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True)
 class Ready(Generic[Item]):
-    """A data row whose turn may come; `fetched` is there if that was done before its turn, or `error` instead."""
+    """A data row whose turn may come, with all that cannot be read where it is worked on."""
 
     item: Item
+    row: Mapping[str, Any]
+    """What the export says of it; empty where that cannot be read."""
     fetched: Fetched | None = None
-    error: AssetError | None = None
+    """There if that was done before its turn."""
+    error: LakeboxError | None = None
+    """Why it cannot be done; comes out when it is its turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +129,18 @@ class AssetWork:
     """None: media and facts only."""
     pixel_column: Column | None
 
-    def ready(self, items: Iterable[Item], media: str) -> Iterator[Ready[Item]]:
-        """Data rows in their order. An image and its masks are little to keep and long to wait for: those of many are
-        fetched before their turn. A video is read while it arrives, and its masks are many enough by themselves."""
+    def blocks(
+        self, work: Callable[[Ready[Item]], Iterator[Block]], items: Iterable[Item], media: str
+    ) -> Generator[tuple[Ready[Item], Iterator[Block]], None, None]:
+        """Data rows in their order with what `work`, `add` or `relabel`, makes of them; to be closed.
+
+        An image and its masks are little to keep and long to wait for: those of many are fetched before their turn.
+        A video is read while it arrives, and its masks are many enough by themselves.
+        """
+        ready = map(self._read, items)
         if media == "image":
-            return self.executor.prefetch(self._prefetched, items)
-        return map(Ready, items)
+            return self.executor.many(self._prefetched, work, ready)
+        return self.executor.stream(work, ready)
 
     def add(self, ready: Ready[NewRows]) -> Iterator[Block]:
         """Blocks of all columns, the last one with the state that makes the data row count as finished.
@@ -140,7 +150,7 @@ class AssetWork:
                 component of the user raises is this data row's failure, too, and not the run's.
         """
         with _one_failure():
-            yield from self._add(ready.item, _what_came(ready))
+            yield from self._add(_sound(ready))
 
     def relabel(self, ready: Ready[OldRows]) -> Iterator[Block]:
         """Blocks of annotation and `lb_meta` columns. Masks are fetched and checked before the first block.
@@ -149,18 +159,28 @@ class AssetWork:
             AssetError: the labels cannot be used; nothing was yielded. Otherwise as `add`.
         """
         with _one_failure():
-            yield from self._relabel(ready.item, _what_came(ready))
+            yield from self._relabel(_sound(ready))
 
-    def _prefetched(self, item: Item) -> Ready[Item]:
-        """What goes wrong comes out when it is the data row's turn."""
+    def _read(self, item: Item) -> Ready[Item]:
+        """The export is where the run is, and not where its workers are."""
         try:
             with _one_failure():
-                return Ready(item, self._fetched(item))
-        except AssetError as error:
-            return Ready(item, error=error)
+                return Ready(item, self.source.row(item.asset.position))
+        except LakeboxError as error:
+            return Ready(item, {}, error=error)
 
-    def _fetched(self, item: NewRows | OldRows) -> Fetched | None:
-        asset, label = item.asset, self._label(item.asset)
+    def _prefetched(self, ready: Ready[Item]) -> Ready[Item]:
+        if ready.error:
+            return ready
+        try:
+            with _one_failure():
+                return replace(ready, fetched=self._fetched(ready))
+        except LakeboxError as error:
+            return replace(ready, error=error)
+
+    def _fetched(self, ready: Ready[Any]) -> Fetched | None:
+        item, label = ready.item, self._label(ready)
+        asset = item.asset
         frames = np.intersect1d(self.frames.select(1, asset.media, label), np.arange(1))
         if not len(frames):
             return None
@@ -169,8 +189,9 @@ class AssetWork:
         file = self.files.small(self.source.resolve(asset.url)) if wants_media else None
         return Fetched(label, compiled, self._masks(compiled, asset), file)
 
-    def _add(self, item: NewRows, fetched: Fetched | None) -> Iterator[Block]:
-        label = fetched.label if fetched else self._label(item.asset)
+    def _add(self, ready: Ready[NewRows]) -> Iterator[Block]:
+        item, fetched = ready.item, ready.fetched
+        label = fetched.label if fetched else self._label(ready)
         with ExitStack() as stack:
             if self.pixel_column is None:
                 yield from self._rows(item, label, None, *self._declared(item.asset, label), fetched)
@@ -232,8 +253,9 @@ class AssetWork:
             )
         yield start, ready
 
-    def _relabel(self, item: OldRows, fetched: Fetched | None) -> Iterator[Block]:
-        asset, label = item.asset, fetched.label if fetched else self._label(item.asset)
+    def _relabel(self, ready: Ready[OldRows]) -> Iterator[Block]:
+        item, asset, fetched = ready.item, ready.item.asset, ready.fetched
+        label = fetched.label if fetched else self._label(ready)
         compiled = fetched.compiled if fetched else self._compile(label, Timeline(item.frames, item.total), asset)
         masks = fetched.masks if fetched else self._masks(compiled, asset)
         facts = _news(item, label)
@@ -242,10 +264,10 @@ class AssetWork:
             stop = min(start + batch, len(item.frames))
             yield _block({**compiled.cells, **facts}, start, stop, masks, compiled, {})
 
-    def unwritten(self, asset: Asset) -> Tally:
+    def unwritten(self, ready: Ready[Any]) -> Tally:
         """The annotations of a data row that failed: read, and none of them written."""
         try:
-            label = self._label(asset) if self.layout is not None else None
+            label = self._label(ready) if self.layout is not None and ready.row else None
             return compile_label(label, Layout(), Timeline(np.zeros(0, np.int64), 0), (0, 0)).tally.without_reasons()
         except AssetError:  # the label itself is the failure: there is nothing to count
             return Tally()
@@ -255,8 +277,8 @@ class AssetWork:
             return Compiled({}, Tally())
         return compile_label(label, self.layout, timeline, _frame_size(asset))
 
-    def _label(self, asset: Asset) -> Label | None:
-        return choose_label(self.source.row(asset.position), self.project_id, self.labels)[1]
+    def _label(self, ready: Ready[Any]) -> Label | None:
+        return choose_label(ready.row, self.project_id, self.labels)[1]
 
     def _masks(self, compiled: Compiled, asset: Asset) -> Masks:
         refs = compiled.masks()
@@ -267,10 +289,10 @@ class AssetWork:
             raise MaskError(f"mask {error}") from error
 
 
-def _what_came(ready: Ready[Any]) -> Fetched | None:
+def _sound(ready: Ready[Item]) -> Ready[Item]:
     if ready.error:
         raise ready.error
-    return ready.fetched
+    return ready
 
 
 @contextmanager
@@ -284,7 +306,7 @@ def _one_failure() -> Iterator[None]:
         where = traceback.extract_tb(error.__traceback__)[-1]
         raise AssetError(
             f"{type(error).__name__}: {error} ({where.name}, {PurePath(where.filename).name}:{where.lineno});"
-            " hydra.verbose=true logs the whole trace"
+            " executor=serial hydra.verbose=true logs the whole trace"
         ) from error
 
 
