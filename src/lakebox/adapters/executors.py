@@ -29,6 +29,11 @@ R = TypeVar("R")
 class Serial(Component):
     """Everything in turn, in one thread: for debugging."""
 
+    @property
+    def decoder_threads(self) -> int:
+        """One."""
+        return 1
+
     def map(self, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
         """The builtin `map`."""
         return map(work, items)
@@ -60,6 +65,11 @@ class Threads(Component):
     @property
     def _count(self) -> int:
         return self.workers or os.cpu_count() or 1
+
+    @property
+    def decoder_threads(self) -> int:
+        """Two at least, so that a video by itself gets on; all cores for a single worker."""
+        return max(2, (os.cpu_count() or 1) // self._count)
 
     def map(self, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
         """In order; at most 4 x workers items are under way."""

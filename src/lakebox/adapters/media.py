@@ -10,6 +10,6 @@ from lakebox.core.model import Media
 from lakebox.core.ports import File, OpenMedia
 
 
-def open_media(file: File, declared: Media, match: Literal["count", "timestamp"]) -> OpenMedia:
+def open_media(file: File, declared: Media, match: Literal["count", "timestamp"], threads: int = 1) -> OpenMedia:
     """The file with its decoder."""
-    return VideoFile(file, declared, match) if declared.kind == "video" else ImageFile(file, declared)
+    return VideoFile(file, declared, match, threads) if declared.kind == "video" else ImageFile(file, declared)

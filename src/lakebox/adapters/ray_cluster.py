@@ -43,6 +43,11 @@ class Ray(Component):
     fetches: PositiveInt = Field(default=32, description="Images whose files each worker fetches at a time")
     patience: PositiveFloat = Field(default=10.0, description="Seconds to reach the cluster's port")
 
+    @property
+    def decoder_threads(self) -> int:
+        """One: other videos are decoded beside it."""
+        return 1
+
     def map(self, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
         """The builtin `map`: within a worker there is one thing after another."""
         return map(work, items)

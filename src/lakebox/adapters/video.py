@@ -42,10 +42,11 @@ class _Doubtful(Exception):
 class VideoFile:
     """A video file beside what the export declares of it."""
 
-    def __init__(self, file: File, declared: Media, match: Literal["count", "timestamp"]) -> None:
+    def __init__(self, file: File, declared: Media, match: Literal["count", "timestamp"], threads: int = 1) -> None:
         self.file = file
         self._declared = declared
         self._match = match
+        self._threads = threads
 
     def numbers(self) -> tuple[NDArray[np.int64], int]:
         """Frame number of each frame in the file, in display order, and the number of frames of the timeline.
@@ -128,7 +129,7 @@ class VideoFile:
         count = 0
         with _opened(handle) as (container, stream):
             self._check_stream(stream)
-            stream.thread_type = "AUTO"
+            _spread(stream, self._threads)
             try:
                 for picture in container.decode(stream):
                     if count == 0:
@@ -144,7 +145,7 @@ class VideoFile:
         """The first of the frames, as far as jumping to them pays and leaves no doubt which frame is which."""
         with _opened(path) as (container, stream):
             self._check_stream(stream)
-            stream.thread_type = "AUTO"
+            _spread(stream, self._threads)
             index = _index(container, stream)
             if index is None or len(index.stamps) != len(numbers) or not len(positions):
                 return
@@ -245,6 +246,12 @@ def _decoded(
 
 def _frame(number: int, picture: av.VideoFrame) -> Frame:
     return Frame(number, partial(_rgb, picture), planes=partial(_planes, picture) if _is_like_jpeg(picture) else None)
+
+
+def _spread(stream: av.VideoStream, threads: int) -> None:
+    """Decode on so many threads; by default FFmpeg takes one per core for each of the videos that run at a time."""
+    stream.thread_type = "AUTO"
+    stream.codec_context.thread_count = threads
 
 
 def _turns(picture: av.VideoFrame) -> int:

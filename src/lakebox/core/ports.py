@@ -246,7 +246,8 @@ class Masks(Protocol):
 class Tools:
     """What reads files, media and masks. Not configured; handed in so that the programs know no vendor."""
 
-    open_media: Callable[[File, Media, Literal["count", "timestamp"]], OpenMedia]
+    open_media: Callable[[File, Media, Literal["count", "timestamp"], int], OpenMedia]
+    """File, what is declared, how frames are numbered, threads to decode with."""
     fetch_masks: Callable[[Files, Mapping[str, str], Sequence[MaskRef], tuple[int, int]], Masks]
     """Files, address to fetch by address in the export, what is needed of them, (height, width) -> masks."""
 
@@ -311,6 +312,10 @@ class Executor(Protocol):
     Work that may run elsewhere is a function of a module or a method of what can be pickled, as are items and results,
     and gives the same results again when it is repeated.
     """
+
+    @property
+    def decoder_threads(self) -> int:
+        """Threads for each of the decoders that run at a time: more than there are cores for take memory and time."""
 
     def map(self, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
         """`work` of every item, within an asset and in its process; a few are under way ahead of the one asked for."""

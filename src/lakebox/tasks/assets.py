@@ -198,7 +198,7 @@ class AssetWork:
                 return
             held = fetched.file if fetched else None
             file = held or stack.enter_context(self.files.media(self.source.resolve(item.asset.url)))
-            media = self.tools.open_media(file, item.asset.media, self.frames.match)
+            media = self.tools.open_media(file, item.asset.media, self.frames.match, self.executor.decoder_threads)
             numbers, total = media.numbers()
             wanted = np.intersect1d(self.frames.select(total, item.asset.media, label), numbers)
             if not len(wanted):
