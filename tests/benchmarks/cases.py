@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -121,6 +122,21 @@ CASES = (
     pixels_case("360p", "360p", "640x360", 4),
     pixels_case("720p", "720p", "1280x720", 2),
     pixels_case("1080p", "1080p", "1920x1080", 1, slow=True),
+    Case(
+        "clips",
+        "real clips: vtest.avi, bikes.mp4, bigbuckbunny.mp4",
+        "clips.py",
+        ("--fetched", str(Path(__file__).parents[2] / ".venv" / "clips")),
+        (
+            Line("real clips -> `jpeg`", "upstream create", 12, times("lakebox", "create")),
+            Line("the same", "decode-only frames/s", 0.45, of_limit("lakebox", DECODE)),
+            Line("real clips -> `png` lossless", "upstream create", 6, times(PNG.name, "create")),
+        ),
+        (UPSTREAM, LAKEBOX, PNG),
+        tasks=("create",),
+        limit="decode_run.py",
+        slow=True,
+    ),
     annotation_case("rows", "4,800 rows, few objects", 40, video_project(16, 300, "160x96")),
     annotation_case("more_rows", "19,200 rows, few objects", 150, video_project(64, 300, "160x96"), slow=True),
     annotation_case(

@@ -9,6 +9,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +21,8 @@ from projects import Spec, masked_frames, read_spec, read_stamp, true_answers, t
 T = TypeVar("T")
 READ_ROWS = 10_000
 SAMPLED_PICTURES = 12
+LOSS = 6
+"""Mean difference of 8-bit values that JPEG may make; the next frame of a moving picture is farther off."""
 
 
 def measured(work: Callable[[], T]) -> tuple[T, dict[str, float]]:
@@ -160,16 +163,49 @@ def probe_images(dataset: Any, *, annotated: bool) -> dict[str, Any]:
     return {"rows": len(rows), "distinct_rows": len(set(rows)), "boxes": boxes, "answers": {}, "pictures": pictures}
 
 
+def probe_clips(dataset: Any, project: Path, told: dict[str, Any]) -> dict[str, Any]:
+    """Whether sampled rows show what decoding their clip gives, as nearly as JPEG can."""
+    rows = identities(dataset)
+    wrong = sum(
+        far_off(np.asarray(dataset["frames"][row]), decoded(project / told["clips"][rows[row][0]], rows[row][1]))
+        for row in sampled(len(rows))
+    )
+    pictures = {"looked_at": SAMPLED_PICTURES, "wrong": wrong}
+    return {"rows": len(rows), "distinct_rows": len(set(rows)), "boxes": {}, "answers": {}, "pictures": pictures}
+
+
+def far_off(stored: Any, picture: Any) -> bool:
+    """Whether two pictures differ by more than a coder's loss."""
+    return bool(np.abs(stored.astype(int) - picture.astype(int)).mean() > LOSS)
+
+
+def decoded(clip: Path, number: int) -> Any:
+    """A frame of a clip, counted from its start."""
+    import av
+
+    with av.open(str(clip)) as container:
+        return next(islice(container.decode(video=0), number, None)).to_ndarray(format="rgb24")
+
+
 def media_of(project: Path) -> str:
     """`image` or `video`."""
-    return str(json.loads(project.joinpath("spec.json").read_text(encoding="utf-8")).get("media_type", "video"))
+    return "image" if read_told(project).get("media_type") == "image" else "video"
+
+
+def read_told(project: Path) -> dict[str, Any]:
+    """What the project's writer says of it."""
+    told: dict[str, Any] = json.loads(project.joinpath("spec.json").read_text(encoding="utf-8"))
+    return told
 
 
 def held(project: Path, dataset: Path, *, annotated: bool) -> dict[str, Any]:
     """The dataset's size and its probe: to be taken after everything was measured, since it reads the dataset back."""
     opened = deeplake.open_read_only(str(dataset))
-    if media_of(project) == "image":
+    told = read_told(project)
+    if told.get("media_type") == "image":
         probe = probe_images(opened, annotated=annotated)
+    elif told.get("media_type") == "clips":
+        probe = probe_clips(opened, project, told)
     else:
         probe = probe_video(opened, read_spec(project), annotated=annotated)
     return {"dataset_bytes": folder_bytes(dataset), "probe": probe}
