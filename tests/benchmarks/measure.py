@@ -89,11 +89,22 @@ def answer_facts(found: Iterator[Any], rows: list[tuple[int, int]], truth: list[
     return facts
 
 
-def picture_facts(dataset: Any, rows: list[tuple[int, int]]) -> dict[str, int]:
+def picture_facts(dataset: Any, videos: Path, rows: list[tuple[int, int]]) -> dict[str, int]:
     """Whether sampled pictures show the frame that their row says they are."""
     sample = sorted({round(at) for at in np.linspace(0, len(rows) - 1, SAMPLED_PICTURES).tolist()})
-    wrong = sum(read_stamp(np.asarray(dataset["frames"][row])) != rows[row] for row in sample)
+    if videos.exists():
+        files = deeplake.open_read_only(str(videos))
+        places = [(int(dataset["video_row"][row]), int(dataset["frame_idx"][row])) for row in sample]
+        pictures = [np.asarray(files["video"][file][frame])[0] for file, frame in places]
+    else:
+        pictures = [np.asarray(dataset["frames"][row]) for row in sample]
+    wrong = sum(read_stamp(picture) != rows[row] for row, picture in zip(sample, pictures, strict=True))
     return {"looked_at": len(sample), "wrong": wrong}
+
+
+def videos_beside(dataset: Path) -> Path:
+    """Where `pixels=video` keeps the files."""
+    return dataset.with_name(f"{dataset.name}_videos")
 
 
 def probe(dataset_path: str, spec: Spec, *, pictures: bool) -> dict[str, Any]:
@@ -107,10 +118,11 @@ def probe(dataset_path: str, spec: Spec, *, pictures: bool) -> dict[str, Any]:
         "distinct_rows": len(set(rows)),
         "boxes": {name: box_facts(cells(dataset, name), rows, truth) for name, truth in boxes.items()},
         "answers": {name: answer_facts(cells(dataset, name), rows, truth) for name, truth in answers.items()},
-        "pictures": picture_facts(dataset, rows) if pictures else None,
+        "pictures": picture_facts(dataset, videos_beside(Path(dataset_path)), rows) if pictures else None,
     }
 
 
 def held(project: Path, dataset: Path, *, pictures: bool) -> dict[str, Any]:
     """The dataset's size and its probe: to be taken after everything was measured, since it reads the dataset back."""
-    return {"dataset_bytes": folder_bytes(dataset), "probe": probe(str(dataset), read_spec(project), pictures=pictures)}
+    size = folder_bytes(dataset) + folder_bytes(videos_beside(dataset))
+    return {"dataset_bytes": size, "probe": probe(str(dataset), read_spec(project), pictures=pictures)}
