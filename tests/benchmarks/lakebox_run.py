@@ -49,7 +49,7 @@ def run_tasks(project: Path, dataset: Path, tasks: list[str], extra: list[str]) 
         "version": importlib.metadata.version("lakebox"),
         "tasks": costs,
         "failures": failures,
-        **held(project, dataset, pictures="pixels=none" not in extra),
+        **held(project, dataset, pictures="pixels=none" not in extra, annotated=tasks != ["create"]),
     }
 
 

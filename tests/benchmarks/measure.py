@@ -107,12 +107,12 @@ def videos_beside(dataset: Path) -> Path:
     return dataset.with_name(f"{dataset.name}_videos")
 
 
-def probe(dataset_path: str, spec: Spec, *, pictures: bool) -> dict[str, Any]:
+def probe(dataset_path: str, spec: Spec, *, pictures: bool, annotated: bool) -> dict[str, Any]:
     """What a dataset holds, against what the project's spec says it should."""
     dataset = deeplake.open_read_only(dataset_path)
     rows = identities(dataset)
-    boxes = by_column([true_boxes(spec, video) for video in range(spec.videos)])
-    answers = by_column([true_answers(spec, video) for video in range(spec.videos)])
+    boxes = by_column([true_boxes(spec, video) for video in range(spec.videos)]) if annotated else {}
+    answers = by_column([true_answers(spec, video) for video in range(spec.videos)]) if annotated else {}
     return {
         "rows": len(rows),
         "distinct_rows": len(set(rows)),
@@ -122,7 +122,10 @@ def probe(dataset_path: str, spec: Spec, *, pictures: bool) -> dict[str, Any]:
     }
 
 
-def held(project: Path, dataset: Path, *, pictures: bool) -> dict[str, Any]:
+def held(project: Path, dataset: Path, *, pictures: bool, annotated: bool = True) -> dict[str, Any]:
     """The dataset's size and its probe: to be taken after everything was measured, since it reads the dataset back."""
     size = folder_bytes(dataset) + folder_bytes(videos_beside(dataset))
-    return {"dataset_bytes": size, "probe": probe(str(dataset), read_spec(project), pictures=pictures)}
+    return {
+        "dataset_bytes": size,
+        "probe": probe(str(dataset), read_spec(project), pictures=pictures, annotated=annotated),
+    }
