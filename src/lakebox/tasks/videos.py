@@ -29,21 +29,21 @@ class Videos:
         self._address = address
         self._match = match
         self._lake = storage.find(address)
-        self._ids: list[str] = []
-        if self._lake is not None and (len(self._lake) or self._lake.stored().columns):
-            self._refuse_others(self._lake)
-            self._ids = self._lake.read(ID, np.arange(len(self._lake)))
-        stamps = self._lake.read(STATE, np.arange(len(self._ids))) if self._lake is not None and self._ids else []
+        self._ids, stamps = ([], []) if self._lake is None else self._read(self._lake)
         self._rows = {key: row for row, key in enumerate(zip(self._ids, stamps, strict=True))}
         self._held: tuple[Asset, Cells] | None = None
         self._waiting = 0
 
-    def _refuse_others(self, lake: Lake) -> None:
-        if not holds_videos(lake.stored().columns):
+    def _read(self, lake: Lake) -> tuple[list[str], list[str]]:
+        """Data row and stamp of each file. A dataset without columns is what a run left that was killed early."""
+        known = lake.stored().columns
+        if known and not holds_videos(known):
             raise LakeError(
-                f"path {self._address}: pixels=video keeps its files there, but holds a dataset of something else;"
-                " nothing was touched, move that away or choose another path"
+                f"path {self._address}: pixels=video keeps its files there, but that is a dataset of something else;"
+                " nothing was touched, move it away or choose another path"
             )
+        rows = np.arange(len(lake))
+        return (lake.read(ID, rows), lake.read(STATE, rows)) if known else ([], [])
 
     def check(self, stored: Stored, dataset: Lake, path: str) -> None:
         """See that the rows of a dataset point at the files of their own data rows.
