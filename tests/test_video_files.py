@@ -315,11 +315,45 @@ def test_files_that_somebody_else_committed_to_are_planned_again(project: Path, 
 # -------------------------------------------------------------------------------------------------------- killed
 
 
-def test_killed_and_run_again(tmp_path: Path) -> None:
-    """The second file is bigger than a commit step, so its rows are committed in several."""
-    clips = (Clip(0, 30), Clip(1, 330, noise=True), Clip(2, 40), Clip(3, 24))
-    steps = ("task.commit_assets=1", "task.commit_megabytes=1", "executor.workers=2")
-    project, options = write_project(tmp_path / "project", clips), (VIDEO, *steps)
+BIG = (Clip(0, 30), Clip(1, 600, noise=True), Clip(2, 40), Clip(3, 24))
+"""The second file is bigger than a commit step, so its rows are committed in several."""
+STEPS = (VIDEO, "task.commit_assets=1", "task.commit_megabytes=1", "executor.workers=2")
+
+
+@pytest.fixture(scope="module")
+def big_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_project(tmp_path_factory.mktemp("big") / "project", BIG)
+
+
+class Ended(Silent):
+    """Ends a run after so many rows."""
+
+    def __init__(self, after: int) -> None:
+        self._left = after
+
+    def rows(self, count: int) -> None:
+        self._left -= count
+        if self._left < 0:
+            raise SystemExit("ended")
+
+
+def test_the_file_of_a_half_written_video_is_taken_up(big_project: Path, tmp_path: Path) -> None:
+    project, path = Path(shutil.copytree(big_project, tmp_path / "project")), tmp_path / "lake"
+    with pytest.raises(SystemExit):
+        run(load_config(*overrides(project, path, *STEPS)), Ended(BIG[0].frames + 300))
+    assert ids(path) == ["row0", "row1"]
+    assert 0 < len(row_keys(path)) - BIG[0].frames < BIG[1].frames
+    before = history(beside(path))
+    for clip in BIG[:2]:
+        (project / clip.url).unlink()
+    report = sync(project, path, *STEPS)
+    assert (report.ok, report.assets["added"], report.media["fetched"]) == (True, 3, 2)
+    assert history(beside(path))[: len(before)] == before and ids(path) == [clip.id for clip in BIG]
+    check(path, *BIG)
+
+
+def test_killed_and_run_again(big_project: Path, tmp_path: Path) -> None:
+    project, clips, options = big_project, BIG, STEPS
     killed = Killed(project, tmp_path, options)
     wanted = [tmp_path / f"whole{i}" for i in range(AT_ONCE)]
     duration = killed.duration(*wanted)
