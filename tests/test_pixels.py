@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -19,6 +21,7 @@ from lakebox.adapters.files import LocalFile
 from lakebox.adapters.pixels import Jpeg, Png
 from lakebox.adapters.png import png
 from lakebox.adapters.video import VideoFile
+from lakebox.core.jpeg import is_whole
 from lakebox.core.model import Media
 from lakebox.core.ports import Frame
 
@@ -132,3 +135,43 @@ def test_png_loses_nothing(pixels: NDArray[np.uint8]) -> None:
     picture = Image.open(io.BytesIO(data))
     assert picture.mode == {1: "L", 3: "RGB", 4: "RGBA"}[pixels.shape[2]]
     assert np.array_equal(np.asarray(picture).reshape(pixels.shape), pixels)
+
+
+def jpegs() -> dict[str, bytes]:
+    """Files as cameras, phones and programs write them."""
+    noise = np.random.default_rng(0).integers(0, 255, (64, 48, 3), np.uint8)
+    picture, small = Image.fromarray(noise), io.BytesIO()
+    picture.resize((16, 16)).save(small, "JPEG")
+    exif = picture.getexif()
+    exif[0x010E] = "a thumbnail's end lies in here: " + small.getvalue().decode("latin-1")
+    ways: dict[str, dict[str, Any]] = {
+        "baseline": {}, "progressive": {"progressive": True}, "restarts": {"restart_marker_blocks": 2},
+        "gray": {}, "with a thumbnail": {"exif": exif}, "comment": {"comment": b"\xff\xd9"}, "optimized": {"optimize": True},
+    }  # fmt: skip
+    files = {}
+    for name, how in ways.items():
+        buffer = io.BytesIO()
+        (picture.convert("L") if name == "gray" else picture).save(buffer, "JPEG", **how)
+        files[name] = buffer.getvalue()
+    return files
+
+
+@pytest.mark.parametrize(("name", "data"), jpegs().items(), ids=jpegs())
+def test_jpeg_files_that_miss_anything_are_told(name: str, data: bytes) -> None:
+    assert is_whole(data)
+    cuts = {*range(0, len(data), 61), *range(len(data) - 40, len(data))}
+    assert not [cut for cut in cuts if is_whole(data[:cut])]
+    assert not is_whole(data[: len(data) // 2] + bytes(len(data) - len(data) // 2)), "a download that was made room for"
+    assert not is_whole(data + b"\0"), "what comes behind the end is for a decoder to judge"
+    assert not is_whole(b"\0" + data)
+
+
+@given(st.binary(max_size=40), st.integers(0, 200))
+def test_any_bytes_can_be_looked_at(junk: bytes, at: int) -> None:
+    data = jpegs_once()["baseline"]
+    assert is_whole(data[:at] + junk + data[at:]) in (True, False)
+
+
+@cache
+def jpegs_once() -> dict[str, bytes]:
+    return jpegs()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import sys
@@ -12,7 +13,8 @@ from typing import Any, TypeVar
 
 import deeplake
 import numpy as np
-from projects import Spec, read_spec, read_stamp, true_answers, true_boxes
+from images import number_of, true_box
+from projects import Spec, masked_frames, read_spec, read_stamp, true_answers, true_boxes, true_mask
 
 T = TypeVar("T")
 READ_ROWS = 10_000
@@ -89,15 +91,37 @@ def answer_facts(found: Iterator[Any], rows: list[tuple[int, int]], truth: list[
     return facts
 
 
-def picture_facts(dataset: Any, videos: Path, rows: list[tuple[int, int]]) -> dict[str, int]:
+def mask_facts(dataset: Any, rows: list[tuple[int, int]], spec: Spec) -> dict[str, int]:
+    """How many rows have a mask, and on how many it is not the one that belongs there."""
+    column = next(name for name in ("mask", "mask/mask") if name in {each.name for each in dataset.schema.columns})
+    expected, facts = set(masked_frames(spec)), {"cells": 0, "wrong_cells": 0}
+    for cell, (video, frame) in zip(cells(dataset, column), rows, strict=True):
+        mask = np.zeros((0, 0, 0)) if cell is None else np.asarray(cell)
+        facts["cells"] += mask.size > 0
+        if (mask.size > 0) != (frame in expected):
+            facts["wrong_cells"] += 1
+        elif mask.size:
+            facts["wrong_cells"] += not np.array_equal(mask[..., 0], true_mask(spec, video, frame))
+    return facts
+
+
+def sampled(count: int) -> list[int]:
+    """Some rows, the first and the last among them."""
+    return sorted({round(at) for at in np.linspace(0, count - 1, SAMPLED_PICTURES).tolist()})
+
+
+def picture_facts(dataset: Any, rows: list[tuple[int, int]]) -> dict[str, int]:
     """Whether sampled pictures show the frame that their row says they are."""
-    sample = sorted({round(at) for at in np.linspace(0, len(rows) - 1, SAMPLED_PICTURES).tolist()})
-    if videos.exists():
-        files = deeplake.open_read_only(str(videos))
-        places = [(int(dataset["video_row"][row]), int(dataset["frame_idx"][row])) for row in sample]
-        pictures = [np.asarray(files["video"][file][frame])[0] for file, frame in places]
-    else:
-        pictures = [np.asarray(dataset["frames"][row]) for row in sample]
+    sample = sampled(len(rows))
+    wrong = sum(read_stamp(np.asarray(dataset["frames"][row])) != rows[row] for row in sample)
+    return {"looked_at": len(sample), "wrong": wrong}
+
+
+def stored_videos(dataset: Any, videos: Path, rows: list[tuple[int, int]]) -> dict[str, int]:
+    """The same of frames that are in whole videos, which lie beside the dataset."""
+    sample, files = sampled(len(rows)), deeplake.open_read_only(str(videos))
+    places = [(int(dataset["video_row"][row]), int(dataset["frame_idx"][row])) for row in sample]
+    pictures = [np.asarray(files["video"][file][frame])[0] for file, frame in places]
     wrong = sum(read_stamp(picture) != rows[row] for row, picture in zip(sample, pictures, strict=True))
     return {"looked_at": len(sample), "wrong": wrong}
 
@@ -107,25 +131,53 @@ def videos_beside(dataset: Path) -> Path:
     return dataset.with_name(f"{dataset.name}_videos")
 
 
-def probe(dataset_path: str, spec: Spec, *, pictures: bool, annotated: bool) -> dict[str, Any]:
-    """What a dataset holds, against what the project's spec says it should."""
-    dataset = deeplake.open_read_only(dataset_path)
+def probe_video(dataset: Any, videos: Path, spec: Spec, *, annotated: bool) -> dict[str, Any]:
+    """What a dataset of videos holds, against what the project's spec says it should."""
     rows = identities(dataset)
-    boxes = by_column([true_boxes(spec, video) for video in range(spec.videos)]) if annotated else {}
-    answers = by_column([true_answers(spec, video) for video in range(spec.videos)]) if annotated else {}
-    return {
+    names = {column.name for column in dataset.schema.columns}
+    pictures = picture_facts(dataset, rows) if "frames" in names else None
+    if "video_row" in names:
+        pictures = stored_videos(dataset, videos, rows)
+    found: dict[str, Any] = {
         "rows": len(rows),
         "distinct_rows": len(set(rows)),
-        "boxes": {name: box_facts(cells(dataset, name), rows, truth) for name, truth in boxes.items()},
-        "answers": {name: answer_facts(cells(dataset, name), rows, truth) for name, truth in answers.items()},
-        "pictures": picture_facts(dataset, videos_beside(Path(dataset_path)), rows) if pictures else None,
+        "boxes": {},
+        "answers": {},
+        "pictures": pictures,
     }
+    if annotated:
+        boxes = by_column([true_boxes(spec, video) for video in range(spec.videos)])
+        answers = by_column([true_answers(spec, video) for video in range(spec.videos)])
+        found["boxes"] = {name: box_facts(cells(dataset, name), rows, truth) for name, truth in boxes.items()}
+        found["answers"] = {name: answer_facts(cells(dataset, name), rows, truth) for name, truth in answers.items()}
+        if spec.masked_every:
+            found["answers"]["mask"] = mask_facts(dataset, rows, spec)
+    return found
 
 
-def held(project: Path, dataset: Path, *, pictures: bool, annotated: bool = True) -> dict[str, Any]:
+def probe_images(dataset: Any, *, annotated: bool) -> dict[str, Any]:
+    """What a dataset of images holds, against what the project's writer put there."""
+    numbers = [int(cell) for cell in cells(dataset, "image_idx")]
+    wrong = sum(
+        number_of(read_stamp(np.asarray(dataset["image"][row]))) != numbers[row] for row in sampled(len(numbers))
+    )
+    rows, truth = [(0, number) for number in numbers], [[[true_box(number)] for number in sorted(numbers)]]
+    boxes = {"vehicle": box_facts(cells(dataset, "vehicle"), rows, truth)} if annotated else {}
+    pictures = {"looked_at": SAMPLED_PICTURES, "wrong": wrong}
+    return {"rows": len(rows), "distinct_rows": len(set(rows)), "boxes": boxes, "answers": {}, "pictures": pictures}
+
+
+def media_of(project: Path) -> str:
+    """`image` or `video`."""
+    return str(json.loads(project.joinpath("spec.json").read_text(encoding="utf-8")).get("media_type", "video"))
+
+
+def held(project: Path, dataset: Path, *, annotated: bool) -> dict[str, Any]:
     """The dataset's size and its probe: to be taken after everything was measured, since it reads the dataset back."""
+    opened = deeplake.open_read_only(str(dataset))
+    if media_of(project) == "image":
+        probe = probe_images(opened, annotated=annotated)
+    else:
+        probe = probe_video(opened, videos_beside(dataset), read_spec(project), annotated=annotated)
     size = folder_bytes(dataset) + folder_bytes(videos_beside(dataset))
-    return {
-        "dataset_bytes": size,
-        "probe": probe(str(dataset), read_spec(project), pictures=pictures, annotated=annotated),
-    }
+    return {"dataset_bytes": size, "probe": probe}

@@ -3,7 +3,7 @@
 Everything follows from a `Spec`, so a checker rebuilds the truth from `spec.json` instead of trusting what it measures.
 Every frame carries its clip's and its own number as black and white blocks in its top left corner.
 
-    python projects.py OUT --videos 2 --frames 300 --size 640x360 --tracks 4 --segments 2 --nested-radio --frame-radio
+    python projects.py OUT --videos 2 --frames 300 --size 640x360 --tracks 4 --segments 2 --masked-every 10
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 PROJECT_ID = "clbenchproject000000000001"
 ONTOLOGY_ID = "clbenchontology00000000001"
 PROJECT_NAME = "benchmark"
+MASK = "road"
 TOOL_NAMES = ("vehicle", "person", "sign", "animal", "bicycle", "door")
 QUESTION_SLOTS = {"colour": ("red", "green", "blue"), "weather": ("sun", "rain", "fog")}
 FRAME_RATE = 30
@@ -32,6 +33,7 @@ SMALLEST_WIDTH = STAMP_BITS * STAMP_BLOCK
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Pixels = NDArray[np.uint8]
+Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,8 @@ class Spec:
     keyframe_every: int = 30
     nested_radio: bool = True
     frame_radio: bool = True
+    masked_every: int = 0
+    """Each so many frames one has a mask; 0: none."""
     media: bool = True
     seed: int = 7
 
@@ -140,6 +144,18 @@ def true_boxes(spec: Spec, video: int) -> dict[str, list[list[Floats]]]:
     return cells
 
 
+def masked_frames(spec: Spec) -> list[int]:
+    """The frames of each video that have a mask."""
+    return list(range(0, spec.frames, spec.masked_every)) if spec.masked_every else []
+
+
+def true_mask(spec: Spec, video: int, frame: int) -> Bools:
+    """The (h, w) mask of a frame: a rectangle whose edges say which video and frame it belongs to."""
+    mask = np.zeros((spec.height, spec.width), bool)
+    mask[video % 16 : spec.height // 2, frame % spec.width // 2 : spec.width // 2 + 7] = True
+    return mask
+
+
 def unanswered(spec: Spec) -> list[set[int]]:
     """No answer on any frame."""
     return [set() for _ in range(spec.frames)]
@@ -195,6 +211,11 @@ def ontology(spec: Spec) -> dict[str, Any]:
         }
         for tool in range(spec.tools)
     ]
+    if spec.masked_every:
+        tools.append({
+            "tool": "raster-segmentation", "name": MASK, "required": False, "color": "#808080",
+            "schemaNodeId": f"node-{MASK}", "featureSchemaId": f"schema-{MASK}", "classifications": [],
+        })  # fmt: skip
     classifications = [question_node("weather", "index")] if spec.frame_radio else []
     return {"id": ONTOLOGY_ID, "name": PROJECT_NAME, "tools": tools, "classifications": classifications}
 
@@ -232,6 +253,24 @@ def object_node(spec: Spec, video: int, track: int, frame: int) -> dict[str, Any
         "classifications": nested,
         "bounding_box": {"top": top, "left": left, "height": height, "width": width},
     }
+
+
+def mask_node(video: int, frame: int) -> dict[str, Any]:
+    """A painted road on one frame."""
+    return {
+        "feature_id": f"clfeature{video:05d}road",
+        "feature_schema_id": f"schema-{MASK}",
+        "name": MASK,
+        "value": MASK,
+        "annotation_kind": "VideoSegmentationMask",
+        "classifications": [],
+        "mask": {"url": mask_path(video, frame)},
+    }
+
+
+def mask_path(video: int, frame: int) -> str:
+    """A mask's path relative to the export file."""
+    return f"masks/{video:04d}_{frame:05d}.png"
 
 
 def track_feature(video: int, track: int) -> str:
@@ -276,6 +315,10 @@ def annotated(spec: Spec, video: int) -> dict[str, Any]:
             label.span(feature, first, last, keys)
             for frame in keys:
                 label.frame(frame)["objects"][feature] = object_node(spec, video, track, frame)
+    for frame in masked_frames(spec):
+        node = mask_node(video, frame)
+        label.span(node["feature_id"], frame, frame, [frame])
+        label.frame(frame)["objects"][node["feature_id"]] = node
     if spec.frame_radio:
         feature = f"clfeature{video:05d}weather"
         for first, last, answer in weather_spans(spec, video):
@@ -429,10 +472,23 @@ def write_project(folder: Path, spec: Spec) -> None:
     folder.joinpath("ontology.json").write_text(json.dumps(ontology(spec), indent=1), encoding="utf-8")
     with folder.joinpath("export.ndjson").open("w", encoding="utf-8") as file:
         file.writelines(export_lines(spec))
+    if spec.masked_every:
+        write_masks(folder, spec)
     if spec.media:
         folder.joinpath("media").mkdir(exist_ok=True)
         for video in range(spec.videos):
             write_clip(folder / clip_path(video), spec, video)
+
+
+def write_masks(folder: Path, spec: Spec) -> None:
+    """Write every mask as a PNG of one channel."""
+    from PIL import Image
+
+    folder.joinpath("masks").mkdir(exist_ok=True)
+    for video in range(spec.videos):
+        for frame in masked_frames(spec):
+            picture = Image.fromarray(true_mask(spec, video, frame).astype(np.uint8) * 255)
+            picture.save(folder / mask_path(video, frame))
 
 
 def read_spec(folder: Path) -> Spec:
@@ -444,7 +500,7 @@ def parsed(arguments: list[str] | None = None) -> tuple[Path, Spec]:
     """Folder and spec from the command line."""
     parser = argparse.ArgumentParser(description="Write a synthetic annotated video project.")
     parser.add_argument("folder", type=Path)
-    for name in ("videos", "frames", "tools", "tracks", "segments", "keyframe-every", "seed"):
+    for name in ("videos", "frames", "tools", "tracks", "segments", "keyframe-every", "masked-every", "seed"):
         parser.add_argument(f"--{name}", type=int, default=getattr(Spec, name.replace("-", "_")))
     parser.add_argument("--size", default="640x360", help="width x height, even numbers")
     for name in ("nested-radio", "frame-radio", "media"):

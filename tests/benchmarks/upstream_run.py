@@ -1,8 +1,9 @@
 """Runs `deeplake.integrations.labelbox`, unmodified, on a synthetic project. Prints one line of JSON.
 
-Usage: `python upstream_run.py PROJECT DATASET`
+Usage: `python upstream_run.py PROJECT DATASET [--export FILE] [--tasks create annotate]`
 
-The only thing replaced is the service on the other side. Upstream imports `labelbox` inside its functions and uses the
+The only thing added is an import that upstream forgot (`requests`, without which no image is read), and the only thing
+replaced is the service on the other side. Upstream imports `labelbox` inside its functions and uses the
 client, the export task and the ontology of it, so a module with just these stands in for the SDK. That spares upstream
 the SDK's import time and memory. It gets local files, an export that needs no network, and the export that creating
 read is handed on to the converter.
@@ -23,7 +24,8 @@ from types import ModuleType
 from typing import Any
 
 import deeplake
-from measure import held, measured
+import requests
+from measure import held, measured, media_of
 from projects import PROJECT_ID
 
 API_KEY = "not-a-key"
@@ -107,8 +109,9 @@ class ExportTask:
 
     uid = "export"
 
-    def __init__(self, project: Path) -> None:
+    def __init__(self, project: Path, export: Path) -> None:
         self._project = project
+        self._export = export
 
     def wait_till_done(self) -> None:
         """It is done."""
@@ -123,25 +126,27 @@ class ExportTask:
 
     def get_buffered_stream(self) -> Iterator[ExportedRow]:
         """The rows of the export file."""
-        with self._project.joinpath("export.ndjson").open(encoding="utf-8") as file:
+        with self._export.open(encoding="utf-8") as file:
             for line in file:
                 row = json.loads(line)
-                row["data_row"]["row_data"] = str(self._project / row["data_row"]["row_data"])
+                if "://" not in row["data_row"]["row_data"]:
+                    row["data_row"]["row_data"] = str(self._project / row["data_row"]["row_data"])
                 yield ExportedRow(row)
 
 
 class Project:
     """What `Client.get_project` returns."""
 
-    def __init__(self, project: Path) -> None:
+    def __init__(self, project: Path, export: Path) -> None:
         self._project = project
+        self._export = export
 
     def export(self, params: dict[str, Any], filters: dict[str, Any]) -> ExportTask:
         """Start an export of everything."""
-        return ExportTask(self._project)
+        return ExportTask(self._project, self._export)
 
 
-def labelbox_module(project: Path) -> ModuleType:
+def labelbox_module(project: Path, export: Path) -> ModuleType:
     """A module to import as `labelbox` that serves one project folder."""
 
     class Client:
@@ -152,7 +157,7 @@ def labelbox_module(project: Path) -> ModuleType:
 
         def get_project(self, project_id: str) -> Project:
             """The project of the folder."""
-            return Project(project)
+            return Project(project, export)
 
         def get_ontology(self, ontology_id: str) -> Ontology:
             """The ontology of the folder."""
@@ -163,40 +168,56 @@ def labelbox_module(project: Path) -> ModuleType:
     return module
 
 
-def run(project: Path, dataset: Path) -> dict[str, Any]:
+MAKERS = {
+    "video": ("create_dataset_from_video_annotation_project", "converter_for_video_project_with_id"),
+    "image": ("create_dataset_from_image_annotation_project", "converter_for_image_project_with_id"),
+}
+
+
+def run(project: Path, dataset: Path, export: Path, tasks: list[str]) -> dict[str, Any]:
     """Create and apply as upstream's guide does, each with its commit."""
-    sys.modules["labelbox"] = labelbox_module(project)
+    sys.modules["labelbox"] = labelbox_module(project, export)
+    sys.modules[f"{upstream.__name__}.labelbox_utils"].__dict__.setdefault("requests", requests)
+    make, convert = (getattr(upstream, name) for name in MAKERS[media_of(project)])
 
     def create() -> Any:
-        created, rows = upstream.create_dataset_from_video_annotation_project(str(dataset), PROJECT_ID, API_KEY)
+        created, rows = make(str(dataset), PROJECT_ID, API_KEY)
         created.commit("create dataset")
         return rows
 
     def apply() -> None:
-        converter = upstream.converter_for_video_project_with_id(
-            PROJECT_ID, lambda _: deeplake.open(str(dataset)), API_KEY, fail_on_error=True, project_json=rows
-        )
+        converter = convert(
+            PROJECT_ID, lambda _: deeplake.open(str(dataset)), API_KEY, fail_on_error=True, project_json=rows,
+            group_mapping={"raster-segmentation": "mask"},
+        )  # fmt: skip
         converter.dataset_with_applied_annotations().commit("add labelbox annotations")
 
-    rows, created = measured(create)
-    _, applied = measured(apply)
+    rows, costs = None, {}
+    rows, costs["create"] = measured(create)
+    if "annotate" in tasks:
+        _, costs["annotate"] = measured(apply)
+    for cost in costs.values():
+        cost["stage"] = cost["wall"]
     return {
         "contender": "upstream",
         "version": importlib.metadata.version("deeplake"),
-        "tasks": {"create": created, "annotate": applied},
+        "tasks": costs,
         "failures": [],
-        **held(project, dataset, pictures=True),
+        **held(project, dataset, annotated="annotate" in tasks),
     }
 
 
 def main() -> None:
     """Run it; what upstream prints goes to stderr."""
     parser = argparse.ArgumentParser(description="Measure upstream on one project.")
-    parser.add_argument("project", type=Path, help="a folder written by projects.py")
+    parser.add_argument("project", type=Path, help="a folder written by projects.py or images.py")
     parser.add_argument("dataset", type=Path, help="where to create the dataset; must not exist")
+    parser.add_argument("--export", type=Path, help="another export of the same project")
+    parser.add_argument("--tasks", nargs="+", default=["create", "annotate"])
     given = parser.parse_args()
+    project = given.project.resolve()
     with contextlib.redirect_stdout(sys.stderr):
-        result = run(given.project.resolve(), given.dataset.resolve())
+        result = run(project, given.dataset.resolve(), given.export or project / "export.ndjson", given.tasks)
     print(json.dumps(result))
 
 

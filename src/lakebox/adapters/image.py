@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from lakebox.core.jpeg import is_whole
 from lakebox.core.model import MaskRef, Media
 from lakebox.core.ports import File, Frame
 from lakebox.errors import MaskError, MediaError
@@ -42,7 +43,8 @@ class ImageFile:
         next(self.frames(np.arange(1)))
 
     def frames(self, wanted: NDArray[np.int64]) -> Iterator[Frame]:
-        """The image, decoded in full once to know that it is whole.
+        """The image. It is known to be whole: by walking over the parts of a JPEG file that is stored as it is, which
+        finds what decoding it would find in a tenth of the time, and by decoding any other one.
 
         Raises:
             MediaError: as `check`.
@@ -50,6 +52,9 @@ class ImageFile:
         data = self.file.read()
         try:
             picture = Image.open(io.BytesIO(data))
+            if self._passes(picture, data):
+                yield Frame(0, partial(_decoded, data), data, "jpg")
+                return
             picture.load()
         except _BROKEN as error:
             raise MediaError(f"not a readable image: {_reason(error, data)}") from error
@@ -61,6 +66,14 @@ class ImageFile:
         plain = picture.mode in _PLAIN_MODES.get(kind, ()) and depth == 8 and "transparency" not in picture.info
         as_is = plain and upright is picture
         yield Frame(0, partial(_pixels, upright), data if as_is else None, kind if as_is else "")
+
+    def _passes(self, picture: Image.Image, data: bytes) -> bool:
+        """Whether it is a plain upright JPEG of the declared size, with nothing missing: then nobody decodes it."""
+        turned = picture.getexif().get(_ORIENTATION, 1) != 1
+        if picture.format != "JPEG" or picture.mode not in _PLAIN_MODES["jpg"] or turned:
+            return False
+        self._upright(picture)
+        return is_whole(data)
 
     def _upright(self, picture: Image.Image) -> Image.Image:
         """The picture as the annotator saw it: turned by its EXIF orientation unless only the raw size fits."""
@@ -76,6 +89,10 @@ class ImageFile:
             f"the export declares {declared[0]}x{declared[1]} pixels, the image has {turned.width}x{turned.height};"
             " annotations would not fit"
         )
+
+
+def _decoded(data: bytes) -> NDArray[np.uint8]:
+    return _pixels(Image.open(io.BytesIO(data)))
 
 
 def _pixels(picture: Image.Image) -> NDArray[np.uint8]:

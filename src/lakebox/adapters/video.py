@@ -279,7 +279,8 @@ def _upright_size(picture: av.VideoFrame) -> tuple[int, int]:
 
 
 def _rgb(picture: av.VideoFrame) -> NDArray[np.uint8]:
-    pixels = np.asarray(picture.to_ndarray(format="rgb24"), np.uint8)
+    (plane,) = picture.reformat(format="rgb24").planes  # as it lies there: `to_ndarray` would copy it
+    pixels = _cells(plane, 3).reshape(plane.height, plane.width, 3)
     return np.ascontiguousarray(np.rot90(pixels, _turns(picture))) if _turns(picture) else pixels
 
 
@@ -295,9 +296,10 @@ def _planes(picture: av.VideoFrame) -> Planes:
     return _full_luma(luma), _full_chroma(blue), _full_chroma(red)
 
 
-def _cells(plane: av.video.plane.VideoPlane) -> NDArray[np.uint8]:
-    """The plane without the padding of its lines."""
-    return np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
+def _cells(plane: av.video.plane.VideoPlane, channels: int = 1) -> NDArray[np.uint8]:
+    """The plane without the padding of its lines: (h, w x channels)."""
+    lines = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
+    return lines[:, : plane.width * channels]
 
 
 def _full_luma(plane: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -6,6 +6,7 @@ Names follow deeplake's own Labelbox integration, so that code which reads its d
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -101,14 +102,12 @@ def label_cells(label: Label | None, rows: int) -> dict[str, CellList]:
 
 def facts_stamp(asset: Asset) -> str:
     """Fingerprint of what the `lb_meta` columns say of a data row whoever labelled it; empty: not known."""
-    said = [
-        asset.name,
-        unsigned(asset.url),
-        repr(asset.facts),
-        repr(asset.media),
-        *(column.name for column in fact_columns(asset.media.kind)),
-    ]
-    return digest(said)
+    return digest([asset.name, unsigned(asset.url), repr(asset.facts), repr(asset.media), _names(asset.media.kind)])
+
+
+@cache
+def _names(media: str) -> list[str]:
+    return [column.name for column in fact_columns(media)]
 
 
 def state_cell(media_stamp: str, labels_stamp: str, rows: int, facts: str = "") -> str:

@@ -48,6 +48,8 @@ class Writer:
     _gone: list[StoredAsset] = field(default_factory=list, init=False)
     _heirs: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = field(default_factory=list, init=False)
     _gathered: int = field(default=0, init=False)
+    _waiting: int = field(default=0, init=False)
+    """Rows in `_new`."""
     _weight: int = field(default=0, init=False)
     _bytes: int = field(default=0, init=False)
 
@@ -58,6 +60,7 @@ class Writer:
             for block in blocks:
                 self._make_room()
                 self._new.append(block)
+                self._waiting += block.rows
                 self._wrote(block)
             done = True
         finally:
@@ -67,12 +70,12 @@ class Writer:
         return np.arange(start, self._rows())
 
     def _rows(self) -> int:
-        return len(self.lake) + sum(block.rows for block in self._new)
+        return len(self.lake) + self._waiting
 
     def _take_back(self, start: int) -> None:
         """Forget rows from `start` on: those that wait, and those that are in the lake already."""
         while self._new and self._rows() > start:
-            self._new.pop()
+            self._waiting -= self._new.pop().rows
         if len(self.lake) > start:
             self.lake.delete(np.arange(start, len(self.lake)))
 
@@ -150,7 +153,7 @@ class Writer:
             rows = np.concatenate([rows for rows, _ in parts])
             cells = _joined([block.cells for _, block in parts])
             self.lake.update(rows, {name: cells[name] for name in names})
-        self._new, self._changed, self._gathered = [], [], 0
+        self._new, self._changed, self._gathered, self._waiting = [], [], 0, 0
 
     def _commit(self, message: str) -> None:
         if self.dirty:
