@@ -187,6 +187,14 @@ def test_training_loop(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_a_frame_of_a_whole_video(tmp_path: Path) -> None:
+    (code,) = blocks("python video")
+    checked = code + "assert frame.shape == (360, 640, 3) and frame.dtype == 'uint8' and frame.std() > 0\n"
+    for arguments in (["-m", "lakebox", "pixels=video"], ["-c", checked]):
+        done = subprocess.run([sys.executable, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("group", GROUPS)
 def test_every_group_and_choice_is_in_the_table(group: str) -> None:
     (row,) = re.findall(rf"^\| `{group}` \|(.*)$", README, re.MULTILINE)

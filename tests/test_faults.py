@@ -132,8 +132,8 @@ def test_a_broken_connection_goes_on_at_the_same_byte(live: Live) -> None:
         assert one.headers["Range"] == f"bytes={at}-"
         at += one.sent
     assert (len(rest), at) == (3, len(data))  # four answers, and no byte of the file came twice
-    dataset = opened(live.folder / "lake")
-    stored = dataset["video"][0]
+    videos = opened(live.folder / "lake_videos")
+    stored = videos["video"][0]
     assert (stored.shape[0], read_number(np.asarray(stored[199:200])[0])) == (200, (0, 199))
     assert live.ids() == [uid]
 

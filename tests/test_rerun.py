@@ -568,21 +568,6 @@ def test_pixels_none_fetches_no_media(project: Path, lake: Path, tmp_path: Path)
     assert differences(read_cells(lake, without), read_cells(path, without)) == set()
 
 
-def test_pixels_video_keeps_the_file_on_the_first_row(project: Path, lake: Path, tmp_path: Path) -> None:
-    path = tmp_path / "videos"
-    assert sync(project, path, "pixels=video").ok
-    without = ["frames", "video", STATE]
-    assert differences(read_cells(lake, without), read_cells(path, without)) == set()
-    remove_files(project)
-    assert_untouched_versions(path, project, "pixels=video")
-
-
-def assert_untouched_versions(path: Path, project: Path, *more: str) -> None:
-    versions = history(path)
-    assert counts(sync(project, path, *more)) == {"unchanged": len(CLIPS)}
-    assert history(path) == versions
-
-
 def test_pixels_of_a_dataset_cannot_change(project: Path, lake: Path, tmp_path: Path) -> None:
     cells, versions = read_cells(lake), history(lake)
     done = command(*overrides(project, lake, "pixels=png"), cwd=tmp_path)

@@ -7,7 +7,6 @@ import os
 import resource
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -121,25 +120,33 @@ def picture_facts(dataset: Any, rows: list[tuple[int, int]]) -> dict[str, int]:
     return {"looked_at": len(sample), "wrong": wrong}
 
 
-def stored_videos(dataset: Any, rows: list[tuple[int, int]]) -> dict[str, int]:
-    """The same where the videos themselves are stored: their sizes in frames are those of the rows."""
-    counts = Counter(video for video, _ in rows)
-    firsts = {video: row for row, (video, _) in reversed(list(enumerate(rows)))}
-    wrong = sum(len(dataset["video"][row]) != counts[video] for video, row in firsts.items())
-    return {"looked_at": len(firsts), "wrong": wrong}
+def stored_videos(dataset: Any, videos: Path, rows: list[tuple[int, int]]) -> dict[str, int]:
+    """The same of frames that are in whole videos, which lie beside the dataset."""
+    sample, files = sampled(len(rows)), deeplake.open_read_only(str(videos))
+    places = [(int(dataset["video_row"][row]), int(dataset["frame_idx"][row])) for row in sample]
+    pictures = [np.asarray(files["video"][file][frame])[0] for file, frame in places]
+    wrong = sum(read_stamp(picture) != rows[row] for row, picture in zip(sample, pictures, strict=True))
+    return {"looked_at": len(sample), "wrong": wrong}
 
 
-def probe_video(dataset: Any, spec: Spec, *, annotated: bool) -> dict[str, Any]:
+def videos_beside(dataset: Path) -> Path:
+    """Where `pixels=video` keeps the files."""
+    return dataset.with_name(f"{dataset.name}_videos")
+
+
+def probe_video(dataset: Any, videos: Path, spec: Spec, *, annotated: bool) -> dict[str, Any]:
     """What a dataset of videos holds, against what the project's spec says it should."""
     rows = identities(dataset)
     names = {column.name for column in dataset.schema.columns}
-    looked = picture_facts if "frames" in names else stored_videos if "video" in names else None
+    pictures = picture_facts(dataset, rows) if "frames" in names else None
+    if "video_row" in names:
+        pictures = stored_videos(dataset, videos, rows)
     found: dict[str, Any] = {
         "rows": len(rows),
         "distinct_rows": len(set(rows)),
         "boxes": {},
         "answers": {},
-        "pictures": looked(dataset, rows) if looked else None,
+        "pictures": pictures,
     }
     if annotated:
         boxes = by_column([true_boxes(spec, video) for video in range(spec.videos)])
@@ -207,5 +214,6 @@ def held(project: Path, dataset: Path, *, annotated: bool) -> dict[str, Any]:
     elif told.get("media_type") == "clips":
         probe = probe_clips(opened, project, told)
     else:
-        probe = probe_video(opened, read_spec(project), annotated=annotated)
-    return {"dataset_bytes": folder_bytes(dataset), "probe": probe}
+        probe = probe_video(opened, videos_beside(dataset), read_spec(project), annotated=annotated)
+    size = folder_bytes(dataset) + folder_bytes(videos_beside(dataset))
+    return {"dataset_bytes": size, "probe": probe}

@@ -140,7 +140,7 @@ class MemoryView:
         own = {name: column for name, column in self._now.columns.items() if column}
         media = next((kind for kind, name in INDEX.items() if name in own), "")
         foreign = tuple(name for name in self._now.columns if name not in own)
-        assets = tuple(self._asset(media, *item) for item in self._copies())
+        assets = tuple(self._asset(media, *item) for item in self._copies()) if media else ()
         notes = dict(self._now.notes)
         return Stored(assets, tuple(own.values()), foreign, media, notes.pop("project", ""), notes)
 

@@ -15,6 +15,7 @@ from lakebox.adapters.deep_lake_dataset import DeepLake
 from lakebox.adapters.deep_lake_view import DeepLakeView, translated
 from lakebox.core.columns import Column
 from lakebox.core.facts import PREFIX, ROW_KEY, STATE
+from lakebox.core.videos import VIDEO_ROW
 from lakebox.errors import ConfigError, LakeError
 
 _OF_LABELS = {STATE, f"{PREFIX}label_id", f"{PREFIX}label_creator"}
@@ -112,11 +113,10 @@ def _own_columns(media: DeepLakeView, labels: DeepLakeView, chosen: list[tuple[s
         who: {column.name: column for column in view.stored().columns} for who, view in (("m", media), ("a", labels))
     }
     own = {new: replace(known[who][name], name=new) for who, name, new in chosen if name in known[who]}
-    videos = [name for name, column in own.items() if column.type == "video"]
-    if videos:
+    if VIDEO_ROW in own.values():
         raise LakeError(
-            f"column {videos[0]!r} of {media.address} stores whole videos, which cannot be copied; use the view that"
-            " lakebox.join gives, or a dataset with pixels=jpeg or png"
+            f"the rows of {media.address} point at whole videos ({VIDEO_ROW.name!r}), which cannot be copied; use the"
+            " view that lakebox.join gives, or a dataset with pixels=jpeg or png"
         )
     return own
 

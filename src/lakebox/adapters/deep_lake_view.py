@@ -89,7 +89,7 @@ class DeepLakeView:
         foreign = tuple(name for name, text in described.items() if not text)
         meta = dict(self._dataset[STATE].metadata) if STATE in described else {}
         media = next((kind for kind, name in INDEX.items() if name in described), "")
-        assets = tuple(self._assets(media)) if len(self) else ()
+        assets = tuple(self._assets(media)) if len(self) and media else ()
         notes = {key.removeprefix(NOTE): str(text) for key, text in meta.items() if key.startswith(NOTE)}
         return Stored(assets, columns, foreign, media, notes.pop("project", ""), notes)
 

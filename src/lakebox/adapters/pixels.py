@@ -16,6 +16,7 @@ from lakebox.core.columns import Column
 from lakebox.core.component import Component
 from lakebox.core.facts import PIXELS
 from lakebox.core.ports import Frame, Map, OpenMedia
+from lakebox.core.videos import VIDEO_ROW
 from lakebox.errors import MediaError
 
 
@@ -71,20 +72,29 @@ def _png(frame: Frame) -> bytes:
 
 
 class VideoAsIs(Component):
-    """The video file as it is, on the first row of each asset; nothing is decoded, the file's index is checked."""
+    """The video file as it is, once, in a dataset beside the rows, which say where it is; nothing is decoded, the
+    file's index is checked.
+
+    Deep Lake 4.7 keeps each file whole, as an .mp4 among its own. Frame k of one is `ds["video"][row][k]`, an array
+    (1, h, w, 3), which is decoded from the keyframe before it. It does not give the bytes out again (`get_bytes`).
+    """
+
+    def __repr__(self) -> str:
+        # Media stamps are made of this: datasets that keep files in another way are made anew.
+        return "VideoAsIs(a row for each file)"
 
     def column(self, media: str) -> Column:
-        """A video column.
+        """The column with the row of the file.
 
         Raises:
             MediaError: the project has images.
         """
         if media != "video":
             raise MediaError("pixels=video stores videos; this is an image project: choose pixels=jpeg or pixels=png")
-        return Column("video", "video", key="lakebox:pixels")
+        return VIDEO_ROW
 
     def cells(self, media: OpenMedia, wanted: NDArray[np.int64], encode: Map) -> Iterator[Any]:
-        """The file's bytes, then None for every other row."""
+        """The file's bytes, then None for every other row: whoever stores the file puts its row there."""
         suffix = PurePosixPath(media.file.name).suffix
         if suffix.lower() not in (".mp4", ".m4v", ".mov"):
             raise MediaError(f"pixels=video stores MP4 files, found '{suffix}'; choose pixels=jpeg")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import BinaryIO, Literal
 
 import av
@@ -83,7 +84,7 @@ class VideoFile:
         """Seconds of each frame in display order, without decoding."""
         with _opened(str(self.file.local())) as (container, stream):  # gone through twice
             try:
-                stamps = [packet.pts for packet in container.demux(stream) if packet.size and packet.pts is not None]
+                stamps = [packet.pts for packet in container.demux(stream) if _shows(packet)]
             except av.FFmpegError as error:
                 raise MediaError(f"not a readable video: {error.strerror}") from error
             if not stamps:
@@ -98,12 +99,22 @@ class VideoFile:
         """
         with self.file.opened() as handle, _opened(handle) as (container, stream):
             self._check_stream(stream)
+            packets = container.demux(stream)
             try:
-                self._check_size(*_upright_size(next(container.decode(stream))))
+                first = next(packets)
+                picture = _alone(first, stream)
+                self._check_size(*_upright_size(picture or self._first()))
             except (av.FFmpegError, StopIteration) as error:
                 raise MediaError("not a readable video: its first frame cannot be decoded") from error
-        if self._match == "count":
-            self._check_count(len(self._times()))
+            try:
+                if self._match == "count":
+                    self._check_count(sum(map(_shows, chain([first], packets))))
+            except av.FFmpegError as error:
+                raise MediaError(f"not a readable video: {error.strerror}") from error
+
+    def _first(self) -> av.VideoFrame:
+        with self.file.opened() as handle, _opened(handle) as (container, stream):
+            return next(container.decode(stream))
 
     def frames(self, wanted: NDArray[np.int64]) -> Iterator[Frame]:
         """Decode what is needed; everything declared is checked when the last frame is out.
@@ -193,6 +204,17 @@ def _opened(handle: str | BinaryIO) -> Iterator[tuple[av.container.InputContaine
         if not container.streams.video:
             raise MediaError("the file has no video stream")
         yield container, container.streams.video[0]
+
+
+def _shows(packet: av.Packet[av.VideoStream]) -> bool:
+    return packet.size > 0 and packet.pts is not None
+
+
+def _alone(packet: av.Packet[av.VideoStream], stream: av.VideoStream) -> av.VideoFrame | None:
+    """The picture of the first packet, if it has one by itself: a decoder that is told that there is no more gives it
+    out at once and does not wait for the pictures that may come before it."""
+    pictures = [*packet.decode(), *stream.codec_context.decode(None)]
+    return next((picture for picture in pictures if isinstance(picture, av.VideoFrame)), None)
 
 
 @dataclass(frozen=True, slots=True)

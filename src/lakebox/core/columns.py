@@ -23,7 +23,7 @@ COLUMN_TYPES = (
     "array",  # `ndim` axes of `dtype`
     "jpg",  # (h, w, c) uint8, given as JPEG bytes
     "png",  # (h, w, c) uint8, given as PNG bytes
-    "video",  # a whole video file on the first row of each asset, given as bytes
+    "video",  # a whole video file, given as bytes
 )
 
 

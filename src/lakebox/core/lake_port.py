@@ -48,12 +48,13 @@ class Stored:
     """The state of a dataset, read from the dataset itself."""
 
     assets: tuple[StoredAsset, ...] = ()
+    """Empty where rows are not numbered by asset: those are no frames or images."""
     columns: tuple[Column, ...] = ()
     """Columns that lakebox wrote; others belong to somebody else and are never touched."""
     foreign: tuple[str, ...] = ()
     """Names of columns that lakebox did not write."""
     media: str = ""
-    """`video`, `image`, or empty for a new dataset."""
+    """`video`, `image`, or empty for a new dataset and one of other rows."""
     project_id: str = ""
     notes: Mapping[str, str] = field(default_factory=dict)
     """What earlier runs kept beside the state, with the versions of the data."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -19,9 +19,11 @@ from lakebox.core.ports import Stop
 from lakebox.core.report import Report
 from lakebox.core.seen import SEEN
 from lakebox.core.tally import Tally
+from lakebox.core.videos import VIDEO_ROW
 from lakebox.errors import AssetError, LakeMoved, Stopped
 from lakebox.tasks.assets import AssetWork, Block, NewRows, OldRows
 from lakebox.tasks.project import Prepared, Project
+from lakebox.tasks.videos import Videos, videos_beside
 from lakebox.tasks.writer import Writer
 
 log = logging.getLogger(__name__)
@@ -57,7 +59,8 @@ class Step:
         """
         self._keep_counts()
         try:
-            return self._apply()
+            with self._videos() as videos:
+                return self._apply(videos)
         except LakeMoved:  # what was not committed is undone, and will be done and counted again
             self.report.recount(self._lasting)
             raise
@@ -65,14 +68,23 @@ class Step:
     def _keep_counts(self) -> None:
         self._lasting.update(self.report.counted())
 
-    def _apply(self) -> Lake:
+    def _videos(self) -> AbstractContextManager[Videos | None]:
+        """Where the files of new data rows go, if they go anywhere: a place that is not ours is refused first."""
+        prepared = self.prepared
+        if prepared.pixel_column != VIDEO_ROW or not prepared.todo.add:
+            return nullcontext()
+        return videos_beside(self.project.storage, prepared.address, self.project.frames.match)
+
+    def _apply(self, videos: Videos | None) -> Lake:
         prepared, report = self.prepared, self.report
         lake = self.project.storage.create(prepared.address) if prepared.lake is None else prepared.lake
-        writer = self._writer(lake)
+        if videos:
+            videos.check(prepared.stored, lake, prepared.address)
+        writer = self._writer(lake, videos)
         work = self._work()
         try:
             self._relabel(work, lake, writer)
-            self._add(work, writer)
+            self._add(work, writer, videos)
         except Stopped:
             writer.finish(f"{self.message} (stopped before its end)")
             report.dataset.rows, report.dataset.version = len(lake), lake.version
@@ -86,9 +98,11 @@ class Step:
         report.dataset.rows, report.dataset.version = len(lake), lake.version
         return lake
 
-    def _writer(self, lake: Lake) -> Writer:
+    def _writer(self, lake: Lake, videos: Videos | None) -> Writer:
         """Columns first, so that every block finds its own."""
         prepared = self.prepared
+        if prepared.outdated:
+            lake.delete(np.arange(len(lake)))
         columns = [*media_columns(prepared.media, prepared.pixel_column), *fact_columns(prepared.media)]
         if prepared.layout_counts:
             columns += prepared.layout.columns()
@@ -98,7 +112,8 @@ class Step:
         weight = 1 if prepared.media == "image" else IMAGES
         limits = weight, self.commit_videos * IMAGES, self.commit_bytes
         foreign = prepared.stored.foreign
-        return Writer(lake, self.message, self.project.progress, *limits, foreign, self._keep_counts, changed)
+        first = videos.commit if videos else _nothing
+        return Writer(lake, self.message, self.project.progress, *limits, foreign, first, self._keep_counts, changed)
 
     def _clear(self, copy: StoredAsset, writer: Writer) -> None:
         """Rows of an interrupted run, a copy that a newer one replaces, or one of which somebody else removed rows:
@@ -150,21 +165,22 @@ class Step:
                     writer.update(stored[asset.id], counted)
                     report.assets["relabelled"] += asset.id not in report.new
 
-    def _add(self, work: AssetWork, writer: Writer) -> None:
+    def _add(self, work: AssetWork, writer: Writer, videos: Videos | None) -> None:
         """Append new copies, then remove the stored ones that they replace."""
         prepared, report = self.prepared, self.report
         todo = prepared.todo.add
         replaced = {asset.id: old for asset, old in todo if old}
         self.project.progress.begin("media and annotations", len(todo))
-        with closing(work.blocks(work.add, _new_rows(prepared), prepared.media)) as streamed:
+        items = _new_rows(prepared, videos)
+        with closing(work.blocks(work.add, items, prepared.media)) as streamed:
             for ready, blocks in streamed:
                 asset, counted = ready.item.asset, _Counted(blocks, self.project.stop)
                 with self._reported(asset, counted, partial(work.unwritten, ready)):
-                    rows = writer.append(counted)
+                    rows = writer.append(videos.placed(asset, counted) if videos else counted)
                     self._fresh[asset.id] = rows
                     report.new.add(asset.id)
                     report.assets["added"] += 1
-                    report.media["fetched"] += prepared.pixel_column is not None
+                    report.media["fetched"] += prepared.pixel_column is not None and not ready.item.is_there
                     report.media["frames"] += counted.rows if prepared.pixel_column else 0
                     if asset.id in replaced:
                         writer.replace(replaced[asset.id], rows)
@@ -210,7 +226,11 @@ class _Counted:
                 raise Stopped("stopped because it was asked to; what was finished is committed")
 
 
-def _new_rows(prepared: Prepared) -> Iterator[NewRows]:
+def _nothing() -> None:
+    pass
+
+
+def _new_rows(prepared: Prepared, videos: Videos | None) -> Iterator[NewRows]:
     """Numbers go on where the dataset's end. A changed data row keeps its own, and so does one whose copy is no longer
     whole, because somebody removed a row of it, unless another one has got the number since."""
     stored, wanted = prepared.stored.assets, {asset.id for asset, _ in prepared.todo.add}
@@ -221,7 +241,7 @@ def _new_rows(prepared: Prepared) -> Iterator[NewRows]:
     own = {uid: index for index, uid in taken.items()}
     free = 1 + max(taken, default=-1)
     for asset, _ in prepared.todo.add:
-        yield NewRows(asset, own.get(asset.id, free))
+        yield NewRows(asset, own.get(asset.id, free), videos is not None and videos.has(asset))
         free += asset.id not in own
 
 

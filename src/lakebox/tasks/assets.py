@@ -47,10 +47,12 @@ class Block:
     """On the first block: what became of the data row's annotations."""
     masks: int = 0
     """On the first block: number of mask files fetched."""
+    beside: int = 0
+    """Bytes that are stored beside the rows."""
 
     def nbytes(self) -> int:
         """About how much memory the cells take, to know when to commit."""
-        return sum(_size(cells) for cells in self.cells.values())
+        return self.beside + sum(_size(cells) for cells in self.cells.values())
 
 
 PICTURE = 32 << 10
@@ -74,6 +76,8 @@ class NewRows:
     asset: Asset
     index: int
     """Its `video_idx` or `image_idx`."""
+    is_there: bool = False
+    """Whether its file is stored already, as the export declares it: it is not fetched again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +197,7 @@ class AssetWork:
         item, fetched = ready.item, ready.fetched
         label = fetched.label if fetched else self._label(ready)
         with ExitStack() as stack:
-            if self.pixel_column is None:
+            if self.pixel_column is None or item.is_there:
                 yield from self._rows(item, label, None, *self._declared(item.asset, label), fetched)
                 return
             held = fetched.file if fetched else None
@@ -330,7 +334,7 @@ def _batch(compiled: Compiled, pixels: Column | None, size: tuple[int, int]) -> 
     masks = [len(c.refs) for cells in compiled.cells.values() if is_deferred(cells) for c in cells]
     if masks:
         return max(1, min(BATCH_ROWS, BLOCK_BYTES // max(1, size[0] * size[1] * max(masks))))
-    return LABEL_ROWS if pixels is None else BATCH_ROWS
+    return LABEL_ROWS if pixels is None or pixels.type == "scalar" else BATCH_ROWS
 
 
 def _block(cells: Cells, start: int, stop: int, masks: Masks, compiled: Compiled, own: Mapping[str, Any]) -> Block:

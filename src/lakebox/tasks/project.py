@@ -37,8 +37,9 @@ from lakebox.core.ports import (
 from lakebox.core.report import Report
 from lakebox.core.scan import Reading, Scan, scan
 from lakebox.core.seen import MAPPING, ONTOLOGY, Seen, since
-from lakebox.errors import ConfigError, MediaError
+from lakebox.errors import ConfigError
 from lakebox.tasks.beside import find_labels
+from lakebox.tasks.fitting import is_outdated, refuse_others, stored_pixels, wanted_pixels
 from lakebox.tasks.provider import place_of
 
 Stage = Literal["whole", "media", "labels"]
@@ -64,6 +65,8 @@ class Prepared:
     missing: tuple[Asset, ...] = ()
     """Data rows that have no rows to annotate."""
     drift: tuple[Difference, ...] = ()
+    outdated: bool = False
+    """Whether it stores media in a way of earlier days; all of its rows are made anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,11 +185,14 @@ class Project(BaseModel):
             Unread: not all that has to be compared was read.
         """
         stored = Stored() if lake is None else lake.stored()  # an empty lake is false
-        self._refuse_other_project(found, stored, address)
+        refuse_others(stored, found.project_id, address)
         media = stored.media or (found.assets[0].media.kind if found.assets else "video")
         found.assets = [asset for asset in found.assets if self._fits(asset, media, found)]
-        before = next((column for column in stored.columns if column.key == "lakebox:pixels"), None)
-        pixel_column = self._pixel_column(media, stored, before) if stage != "labels" and "add" in actions else before
+        before, adds = stored_pixels(stored), stage != "labels" and "add" in actions
+        pixel_column = wanted_pixels(self.pixels, media, stored) if adds else before
+        outdated = is_outdated(before, pixel_column)
+        if outdated:
+            stored = replace(stored, assets=())
         mapping = self.masks.adapt(self.mapping)
         ontology = united(recalled(stored.notes.get(ONTOLOGY, "")), found.ontology, found.given)
         drift = self._drift(stored, ontology, mapping) if "relabel" in actions else ()
@@ -198,6 +204,8 @@ class Project(BaseModel):
             own = {column.name for column in stored.columns if column.key.startswith("lakebox:")}
             todo = self._keep_unseen(with_columns(todo, layout.columns(), stored, own), layout, stored, found)
             todo = replace(todo, drift=tuple(one.text for one in drift))
+        if outdated and before:
+            todo = replace(todo, remove=(*todo.remove, before.name))
         return Prepared(
             found,
             lake,
@@ -211,6 +219,7 @@ class Project(BaseModel):
             todo,
             missing,
             drift,
+            outdated,
         )
 
     def tell(self, found: Scan, overview: Overview, report: Report) -> None:
@@ -246,29 +255,11 @@ class Project(BaseModel):
         mapping = digest(repr(self.masks.adapt(self.mapping)))
         return {ONTOLOGY: remembered(prepared.ontology), MAPPING: mapping}
 
-    def _refuse_other_project(self, found: Scan, stored: Stored, address: str) -> None:
-        if stored.project_id and stored.project_id != found.project_id:
-            raise ConfigError(
-                f"path: {address} holds project {stored.project_id}, not {found.project_id}; nothing was touched,"
-                " choose another path"
-            )
-
     def _fits(self, asset: Asset, media: str, found: Scan) -> bool:
         if asset.media.kind != media:
             text = f"is of type {asset.media.kind}, but the dataset holds {media} projects; export them separately"
             found.failures.append(Failure(asset.id, asset.name, "parse", text))
         return asset.media.kind == media
-
-    def _pixel_column(self, media: str, stored: Stored, before: Column | None) -> Column | None:
-        try:
-            wanted = self.pixels.column(media)
-        except MediaError as error:
-            raise ConfigError(f"pixels: {error}") from error
-        if stored.columns and wanted != before:
-            has = f"'{before.name}' as {before.type}" if before else "no pixels"
-            wants = f"'{wanted.name}' as {wanted.type}" if wanted else "none"
-            raise ConfigError(f"pixels: the dataset stores {has}, the configuration wants {wants}; choose another path")
-        return wanted
 
     def _drift(self, stored: Stored, ontology: Ontology, mapping: Mapping) -> tuple[Difference, ...]:
         found = differences(recalled(stored.notes.get(ONTOLOGY, "")), ontology)

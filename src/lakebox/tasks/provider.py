@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from lakebox.core.lake_port import MAIN, Place, Provider
+from lakebox.core.videos import address_of_videos
 from lakebox.errors import ConfigError, LakeboxError
 
 
@@ -83,6 +84,11 @@ def place_of(provider: Provider, project_name: str) -> Place:
 def _refuse_contradiction(place: Place) -> None:
     if place.annotations and _bare(place.annotations) == _bare(place.media):
         raise ConfigError(f"provider.annotations: {place.media} is where the media are; choose another address")
+    if place.annotations and _bare(place.annotations) == _bare(address_of_videos(place.media)):
+        raise ConfigError(
+            f"provider.annotations: {place.annotations} is where pixels=video keeps the files of {place.media}; choose"
+            " another address"
+        )
     if place.annotations and place.branch != MAIN:
         raise ConfigError(
             f"provider: annotations cannot be both in a dataset of their own ({place.annotations}) and on branch"

@@ -37,6 +37,8 @@ class Writer:
     commit_bytes: int
     foreign: Sequence[str] = ()
     """Columns that are somebody else's."""
+    before_commit: Callable[[], None] = lambda: None
+    """Called before a commit: makes lasting what the rows point at."""
     committed: Callable[[], None] = lambda: None
     """Called when a commit is done."""
     dirty: bool = False
@@ -155,6 +157,7 @@ class Writer:
 
     def _commit(self, message: str) -> None:
         if self.dirty:
+            self.before_commit()
             self.lake.commit(message)
             self.committed()
         self._weight = self._bytes = 0
