@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import deeplake
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from support.killed import AT_ONCE, Killed, moments
 from support.lakes import World
 from support.memory_lake import MemoryLake
@@ -37,10 +35,8 @@ from support.tiny import (
 
 import lakebox
 from lakebox import load_config, run
-from lakebox.core.columns import Column
 from lakebox.core.facts import ID, STATE
 from lakebox.core.lake_port import Storage
-from lakebox.core.ports import Map, OpenMedia
 from lakebox.core.report import Report
 from lakebox.errors import ConfigError, LakeError
 from lakebox.runner import Silent
@@ -457,35 +453,8 @@ def test_rows_never_point_at_files_of_others(project: Path, lake: Path, gone: st
     assert history(lake) == before and beside(lake).exists() == (gone == "some")
 
 
-# ---------------------------------------------------------------------------------------------------- earlier days
-
-
-class Former:
-    """Files on the first row of each asset, as lakebox kept them before it had rows for them."""
-
-    def __repr__(self) -> str:
-        return "VideoAsIs()"
-
-    def column(self, media: str) -> Column:
-        return Column("video", "video", key="lakebox:pixels")
-
-    def cells(self, media: OpenMedia, wanted: NDArray[np.int64], encode: Map) -> Iterator[Any]:
-        yield media.file.read()
-        yield from (None for _ in wanted[1:])
-
-
-@pytest.mark.parametrize("provider", ["in_place", "branch", "separate"])
-def test_datasets_with_files_among_their_rows_are_made_anew(project: Path, tmp_path: Path, provider: str) -> None:
-    path, options = tmp_path / "lake", (VIDEO, f"provider={provider}")
-    assert run(load_config(*overrides(project, path, *options)), given={"pixels": Former()}).ok
-    assert "video" in columns(path) and not beside(path).exists()
-    report = sync(project, path, *options)
-    assert (report.ok, report.assets["added"]) == (True, 3)
-    check(path, *CLIPS)
-    assert "video" not in columns(path)
-    if provider == "branch":
-        check(path, *CLIPS, at="@labelbox")
-        assert "video" not in columns(f"{path}@labelbox")
-    before = versions(path)
-    assert sync(project, path, *options).plan == "nothing to do, 3 unchanged"
-    assert versions(path) == before
+def test_a_dataset_that_keeps_frames_does_not_begin_to_keep_files(project: Path, tmp_path: Path) -> None:
+    assert sync(project, tmp_path / "lake").ok
+    with pytest.raises(ConfigError, match="stores 'frames' as jpg, the configuration wants 'video_row'.*another path"):
+        sync(project, tmp_path / "lake", VIDEO)
+    assert not beside(tmp_path / "lake").exists()

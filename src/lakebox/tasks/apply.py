@@ -101,8 +101,6 @@ class Step:
     def _writer(self, lake: Lake, videos: Videos | None) -> Writer:
         """Columns first, so that every block finds its own."""
         prepared = self.prepared
-        if prepared.outdated:
-            lake.delete(np.arange(len(lake)))
         columns = [*media_columns(prepared.media, prepared.pixel_column), *fact_columns(prepared.media)]
         if prepared.layout_counts:
             columns += prepared.layout.columns()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lakebox.core.columns import Column
 from lakebox.core.lake_port import Stored
 from lakebox.core.ports import Pixels
-from lakebox.core.videos import VIDEO_ROW, holds_videos
+from lakebox.core.videos import holds_videos
 from lakebox.errors import ConfigError, MediaError
 
 
@@ -42,13 +42,8 @@ def wanted_pixels(pixels: Pixels, media: str, stored: Stored) -> Column | None:
     except MediaError as error:
         raise ConfigError(f"pixels: {error}") from error
     before = stored_pixels(stored)
-    if stored.columns and wanted != before and not is_outdated(before, wanted):
+    if stored.columns and wanted != before:
         has = f"'{before.name}' as {before.type}" if before else "no pixels"
         wants = f"'{wanted.name}' as {wanted.type}" if wanted else "none"
         raise ConfigError(f"pixels: the dataset stores {has}, the configuration wants {wants}; choose another path")
     return wanted
-
-
-def is_outdated(before: Column | None, wanted: Column | None) -> bool:
-    """Whether a dataset has its files among its rows, as in earlier days; all of it is made anew then."""
-    return before is not None and before.type == "video" and wanted == VIDEO_ROW

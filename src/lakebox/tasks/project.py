@@ -39,7 +39,7 @@ from lakebox.core.scan import Reading, Scan, scan
 from lakebox.core.seen import MAPPING, ONTOLOGY, Seen, since
 from lakebox.errors import ConfigError
 from lakebox.tasks.beside import find_labels
-from lakebox.tasks.fitting import is_outdated, refuse_others, stored_pixels, wanted_pixels
+from lakebox.tasks.fitting import refuse_others, stored_pixels, wanted_pixels
 from lakebox.tasks.provider import place_of
 
 Stage = Literal["whole", "media", "labels"]
@@ -65,8 +65,6 @@ class Prepared:
     missing: tuple[Asset, ...] = ()
     """Data rows that have no rows to annotate."""
     drift: tuple[Difference, ...] = ()
-    outdated: bool = False
-    """Whether it stores media in a way of earlier days; all of its rows are made anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,9 +188,6 @@ class Project(BaseModel):
         found.assets = [asset for asset in found.assets if self._fits(asset, media, found)]
         before, adds = stored_pixels(stored), stage != "labels" and "add" in actions
         pixel_column = wanted_pixels(self.pixels, media, stored) if adds else before
-        outdated = is_outdated(before, pixel_column)
-        if outdated:
-            stored = replace(stored, assets=())
         mapping = self.masks.adapt(self.mapping)
         ontology = united(recalled(stored.notes.get(ONTOLOGY, "")), found.ontology, found.given)
         drift = self._drift(stored, ontology, mapping) if "relabel" in actions else ()
@@ -204,8 +199,6 @@ class Project(BaseModel):
             own = {column.name for column in stored.columns if column.key.startswith("lakebox:")}
             todo = self._keep_unseen(with_columns(todo, layout.columns(), stored, own), layout, stored, found)
             todo = replace(todo, drift=tuple(one.text for one in drift))
-        if outdated and before:
-            todo = replace(todo, remove=(*todo.remove, before.name))
         return Prepared(
             found,
             lake,
@@ -219,7 +212,6 @@ class Project(BaseModel):
             todo,
             missing,
             drift,
-            outdated,
         )
 
     def tell(self, found: Scan, overview: Overview, report: Report) -> None:
