@@ -23,12 +23,18 @@ class Contender:
     script: str
     tolerance: float = 0.01
     options: tuple[str, ...] = ()
+    served: bool = True
+    """Whether it gets images and masks over HTTP in a case that serves them; otherwise from this machine's disk."""
 
 
 UPSTREAM = Contender("upstream", "upstream_run.py", tolerance=1.0)
 LAKEBOX = Contender("lakebox", "lakebox_run.py")
 PNG = Contender("lakebox pixels=png", "lakebox_run.py", options=("--set", "pixels=png"))
 VIDEO = Contender("lakebox pixels=video", "lakebox_run.py", options=("--set", "pixels=video"))
+
+
+OVER_HTTP = Contender("lakebox over HTTP", "lakebox_run.py")
+FROM_DISK = Contender("lakebox", "lakebox_run.py", served=False)
 
 
 @dataclass(frozen=True)
@@ -158,8 +164,17 @@ CASES = (
         "600 JPEG images 1280x720",
         "images.py",
         ("--images", "600", "--size", "1280x720"),
-        (Line("JPEG images", "upstream create", 40, times("lakebox", "create")),),
-        tasks=("create", "annotate"),
+        (
+            Line(
+                "JPEG images (upstream cannot read files: over loopback HTTP)",
+                "upstream create",
+                40,
+                times("lakebox", "create"),
+            ),
+            Line("the same, both over loopback HTTP", "upstream create", 20, times(OVER_HTTP.name, "create")),
+            Line("the same", "fetch-only images/s", 0.45, of_limit(OVER_HTTP.name, FETCH)),
+        ),
+        (UPSTREAM, FROM_DISK, OVER_HTTP),
         served=True,
         limit="fetch_run.py",
     ),

@@ -46,7 +46,7 @@ def run_once(case: Case, contender: Contender, project: Path, export: Path | Non
     """One run into a fresh folder, checked, and the folder removed."""
     dataset = folder / "dataset"
     options = [*contender.options, "--tasks", *case.tasks]
-    if export is not None:
+    if export is not None and contender.served:
         options += ["--export", str(export)]
         options += ["--set", "presigner=none"] if contender.name != "upstream" else []
     result = run_script(contender.script, str(project), str(dataset), *options, folder=folder)

