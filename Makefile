@@ -2,12 +2,12 @@
 # make test    sets up, then runs all that CI runs: format, lint, types, tests
 # make check   the same under its other name
 # make test-long   more random edits, projects and kills than make test has time for
-# make bench   lakebox beside deeplake's own Labelbox integration
+# make bench   lakebox beside deeplake's own Labelbox integration; make bench-full: the slow comparisons, too
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-long check lint bench clean
+.PHONY: demo test test-long check lint bench bench-full clean
 
 demo: .venv/demo
 	@$(BIN)/lakebox
@@ -17,7 +17,8 @@ test: lint .venv/azurite
 	$(BIN)/pytest -q -n auto --dist worksteal --timeout 600
 
 test-long: .venv/dev
-	LAKEBOX_EXAMPLES=20 $(BIN)/pytest -q -n auto --timeout 3600 tests/test_refetch_stateful.py tests/test_killed.py tests/test_exactness.py
+	LAKEBOX_EXAMPLES=20 $(BIN)/pytest -q -n auto --timeout 3600 tests/test_refetch_stateful.py tests/test_killed.py tests/test_exactness.py \
+	  tests/test_upload.py
 
 check: test
 
@@ -28,6 +29,9 @@ lint: .venv/dev
 
 bench: .venv/dev
 	$(BIN)/python -m tests.benchmarks
+
+bench-full: .venv/dev
+	$(BIN)/python -m tests.benchmarks --full
 
 .venv:
 	$(PYTHON) -m venv .venv
