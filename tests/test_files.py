@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 from lakebox.adapters.files import Fetch, Files
-from lakebox.adapters.masks import fetch_masks
+from lakebox.adapters.masks import MaskFiles, fetch_masks
 from lakebox.adapters.presign import Plain
 from lakebox.core.model import MaskRef
 from lakebox.core.ports import Request
@@ -270,10 +270,21 @@ NOISE = png(np.random.default_rng(0).integers(0, 255, (40, 40)))
 RED, BLUE, BLACK = (255, 0, 0), (0, 0, 255), (0, 0, 0)
 
 
+def test_a_mask_file_of_many_objects_is_decoded_once_for_all_of_them() -> None:
+    """Whatever is done to the file meanwhile: what its first object needed is there for the others."""
+    colors = [(number, 255 - number, 7) for number in range(60)]
+    data = {"c": png([colors])}
+    masks = MaskFiles(data, (1, 60))
+    first = masks.pixels(MaskRef("c", colors[0]))
+    data.clear()
+    found = np.stack([masks.pixels(MaskRef("c", color))[0] for color in colors])
+    assert np.array_equal(found, np.eye(60, dtype=bool)) and first[0, 0]
+
+
 def test_masks_are_fetched_once_each_whatever_needs_them() -> None:
     shelf = Shelf(c=png([[RED, BLUE, BLACK]]), m=png([[0, 255, 1]]))
     refs = [MaskRef("c", RED), MaskRef("c", BLUE), MaskRef("m"), MaskRef("c")]
-    masks = fetch_masks(shelf, {url: url for url in "cm"}, refs, (1, 3))
+    masks = fetch_masks(shelf, {url: url for url in "cm"}, (1, 3))
     assert sorted(shelf.read_of) == ["c", "m"]
     assert len(masks) == 2
     found = [masks.pixels(ref)[0].tolist() for ref in refs]
@@ -288,7 +299,7 @@ def test_a_mask_that_cannot_be_used_is_named(data: bytes, words: str) -> None:
     url = "https://h/m.png" + SECRET
     shelf = Shelf(**{url: data})
     with pytest.raises(MaskError, match=rf"mask https://h/m\.png: .*{words}") as caught:
-        fetch_masks(shelf, {url: url}, [MaskRef(url)], (1, 3))
+        fetch_masks(shelf, {url: url}, (1, 3))
     assert "SECRET" not in str(caught.value)
 
 

@@ -20,7 +20,7 @@ from PIL import Image
 
 from lakebox.adapters.deep_lake import MemoryStorage
 from lakebox.adapters.files import LocalFile
-from lakebox.adapters.image import ImageFile, mask_pixels
+from lakebox.adapters.image import ImageFile, mask_colors, mask_of
 from lakebox.adapters.media import open_media
 from lakebox.adapters.pixels import Jpeg, NoPixels, Png, VideoAsIs
 from lakebox.adapters.video import VideoFile
@@ -471,7 +471,7 @@ def test_no_pixels(clips: Path) -> None:
 def mask(image: Image.Image, color: tuple[int, int, int] | None = None) -> list[bool]:
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
-    found: list[bool] = mask_pixels(buffer.getvalue(), MaskRef("m", color), (1, 3))[0].tolist()
+    found: list[bool] = mask_of(mask_colors(buffer.getvalue(), (1, 3)), MaskRef("m", color))[0].tolist()
     return found
 
 

@@ -116,12 +116,11 @@ def _reason(error: Exception, data: bytes) -> str:
     return f"it begins with {data[:40]!r}{hint}"
 
 
-def mask_pixels(data: bytes, ref: MaskRef, size: tuple[int, int]) -> NDArray[np.bool_]:
-    """The (h, w) bool mask in an image file: pixels of the reference's colour, else all that are not black.
+def mask_colors(data: bytes, size: tuple[int, int]) -> NDArray[np.int32]:
+    """The (h, w) int32 colours of a mask file, 0xBBGGRR; -1 where it is transparent, 0 where it is black.
 
     Args:
         data: the file's bytes.
-        ref: which colour of it; transparent pixels are background.
         size: height and width it must have; (0, 0) for any.
 
     Raises:
@@ -134,9 +133,15 @@ def mask_pixels(data: bytes, ref: MaskRef, size: tuple[int, int]) -> NDArray[np.
         raise MaskError(f"not a readable image: {_reason(error, data)}") from error
     if size != (0, 0) and picture.size != (size[1], size[0]):
         raise MaskError(f"the mask has {picture.width}x{picture.height} pixels, its frame {size[1]}x{size[0]}")
-    if ref.color is None and picture.mode in ("1", "L", "I", "I;16"):
-        return np.asarray(picture) > 0
-    channels = np.asarray(picture.convert("RGBA"))
-    own = channels[:, :, :3] > 0 if ref.color is None else channels[:, :, :3] == np.array(ref.color)
-    hit = np.any(own, axis=2) if ref.color is None else np.all(own, axis=2)
-    return np.logical_and(hit, channels[:, :, 3] > 0)
+    if picture.mode in ("1", "L", "I", "I;16"):
+        return np.minimum(np.asarray(picture).astype(np.int32) * (255 if picture.mode == "1" else 1), 255) * 0x010101
+    packed = np.asarray(picture.convert("RGBA")).view("<u4")[:, :, 0]
+    return np.where(packed >> 24, packed & 0xFFFFFF, np.uint32(0xFFFFFFFF)).astype(np.int32)
+
+
+def mask_of(colors: NDArray[np.int32], ref: MaskRef) -> NDArray[np.bool_]:
+    """The (h, w) bool mask in a file's colours: pixels of the reference's colour, else all that are not black."""
+    if ref.color is None:
+        return colors > 0
+    red, green, blue = ref.color
+    return colors == (blue << 16 | green << 8 | red)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Protocol
@@ -10,12 +10,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from lakebox.adapters.image import mask_pixels
+from lakebox.adapters.image import mask_colors, mask_of
 from lakebox.core.model import MaskRef
 from lakebox.core.urls import unsigned
 from lakebox.errors import MaskError
 
-_KEPT = 64
+_KEPT = 4
+"""Decoded files that are remembered: the objects of a frame are mostly in one, and stay in it for a few frames."""
 
 
 class Reads(Protocol):
@@ -33,42 +34,43 @@ class MaskFiles:
     def __init__(self, data: Mapping[str, bytes], size: tuple[int, int]) -> None:
         self._data = data
         self._size = size
-        self.pixels = lru_cache(_KEPT)(self.checked)
+        self._colors = lru_cache(_KEPT)(self.checked)
 
-    def checked(self, ref: MaskRef) -> NDArray[np.bool_]:
-        """The (h, w) bool mask, decoded now; `pixels` is the same and remembers the last few.
+    def pixels(self, ref: MaskRef) -> NDArray[np.bool_]:
+        """The (h, w) bool mask; a file that holds those of many objects is decoded once for all of them."""
+        return mask_of(self._colors(ref.url), ref)
+
+    def checked(self, url: str) -> NDArray[np.int32]:
+        """The colours of a file, decoded now.
 
         Raises:
             MaskError: naming the file.
         """
         try:
-            return mask_pixels(self._data[ref.url], ref, self._size)
+            return mask_colors(self._data[url], self._size)
         except MaskError as error:
-            raise MaskError(f"mask {unsigned(ref.url)}: {error}") from error
+            raise MaskError(f"mask {unsigned(url)}: {error}") from error
 
     def __len__(self) -> int:
         return len(self._data)
 
 
-def fetch_masks(
-    files: Reads, addresses: Mapping[str, str], refs: Iterable[MaskRef], size: tuple[int, int]
-) -> MaskFiles:
+def fetch_masks(files: Reads, addresses: Mapping[str, str], size: tuple[int, int]) -> MaskFiles:
     """All files of `addresses` (by address in the export), each decoded once to know that it is whole and fits.
 
     Raises:
         FetchError: a file cannot be had.
         MaskError: a file is no mask, or has not the frame's size (height, width).
     """
-    one_each = {ref.url: ref for ref in refs}.values()
     if len(addresses) <= 1:  # threads would cost more than they save
         found = MaskFiles({url: files.read(address) for url, address in addresses.items()}, size)
-        for ref in one_each:
-            found.checked(ref)
+        for url in addresses:
+            found.checked(url)
         return found
     pool = ThreadPoolExecutor(min(files.at_once, len(addresses)), "lakebox-mask")
     try:
         found = MaskFiles(dict(zip(addresses, pool.map(files.read, addresses.values()), strict=True)), size)
-        for _ in pool.map(found.checked, one_each):
+        for _ in pool.map(found.checked, addresses):
             pass
     finally:
         pool.shutdown(cancel_futures=True)  # one that cannot be had is enough: the others are not tried any more

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -248,8 +248,8 @@ class Tools:
 
     open_media: Callable[[File, Media, Literal["count", "timestamp"], int], OpenMedia]
     """File, what is declared, how frames are numbered, threads to decode with."""
-    fetch_masks: Callable[[Files, Mapping[str, str], Sequence[MaskRef], tuple[int, int]], Masks]
-    """Files, address to fetch by address in the export, what is needed of them, (height, width) -> masks."""
+    fetch_masks: Callable[[Files, Mapping[str, str], tuple[int, int]], Masks]
+    """Files, address to fetch by address in the export, (height, width) -> masks."""
 
 
 class Progress(Protocol):

@@ -288,7 +288,7 @@ class AssetWork:
         refs = compiled.masks()
         try:
             addresses = {ref.url: self.source.resolve(ref.url) for ref in refs}
-            return self.tools.fetch_masks(self.files, addresses, refs, _frame_size(asset))
+            return self.tools.fetch_masks(self.files, addresses, _frame_size(asset))
         except FetchError as error:
             raise MaskError(f"mask {error}") from error
 
