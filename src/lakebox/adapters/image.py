@@ -144,4 +144,5 @@ def mask_of(colors: NDArray[np.int32], ref: MaskRef) -> NDArray[np.bool_]:
     if ref.color is None:
         return colors > 0
     red, green, blue = ref.color
-    return colors == (blue << 16 | green << 8 | red)
+    mask: NDArray[np.bool_] = colors == (blue << 16 | green << 8 | red)
+    return mask
