@@ -53,7 +53,9 @@ def test_whichever_commit_fails_the_next_run_ends_the_same(owned: Owned, tmp_pat
             break
         assert owned.story.refetch(path).ok, nth
         owned.check(path, f"commit {nth} failed")
-    assert nth > 5
+    assert (
+        nth >= 5
+    )  # new labels together, each new video by itself, what is dropped at the end: all of them failed once
 
 
 def test_own_values_pass_over_the_copy_of_a_run_that_was_cut(owned: Owned, tmp_path: Path) -> None:
@@ -118,7 +120,7 @@ def used(disk: Path) -> int:
     return int(subprocess.check_output(["df", "-k", "--output=used", str(disk)], text=True).split()[-1])
 
 
-@pytest.mark.parametrize("room", [8, 400, 1500])
+@pytest.mark.parametrize("room", [8, 400, 1100])
 def test_a_full_disk(story: Story, small_disk: Path, tmp_path: Path, room: int) -> None:
     path = story.start(small_disk)
     resize(small_disk, used(small_disk) + room)
