@@ -104,7 +104,7 @@ def pixels_case(name: str, title: str, size: str, videos: int, *, slow: bool = F
     ]
     if title == "720p":
         half = times("lakebox", "create", "peak")
-        lines.append(Line("peak memory, 2 x 300 frames 1280x720", "upstream", 2, half))
+        lines.append(Line("peak memory, 4 x 300 frames 1280x720", "upstream", 2, half))
     return Case(
         name,
         f"{videos} x 300 frames {size}",
@@ -126,7 +126,7 @@ def annotation_case(name: str, title: str, target: float, project: tuple[str, ..
 
 CASES = (
     pixels_case("360p", "360p", "640x360", 4),
-    pixels_case("720p", "720p", "1280x720", 2),
+    pixels_case("720p", "720p", "1280x720", 4),
     pixels_case("1080p", "1080p", "1920x1080", 1, slow=True),
     Case(
         "clips",
@@ -161,9 +161,9 @@ CASES = (
     ),
     Case(
         "images",
-        "600 JPEG images 1280x720",
+        "1,000 JPEG images 1280x720",
         "images.py",
-        ("--images", "600", "--size", "1280x720"),
+        ("--images", "1000", "--size", "1280x720"),
         (
             Line(
                 "JPEG images (upstream cannot read files: over loopback HTTP)",
