@@ -75,6 +75,10 @@ class Files:
         with self._web.open(url) as body:
             return body.read()
 
+    def is_here(self, url: str) -> bool:
+        """Whether it is a path, or its presigner makes one of it."""
+        return self._local(url) is not None
+
     def _local(self, url: str) -> Path | None:
         """The path of an address that a presigner turned into one of this machine, or that always was one."""
         return local_path(self._web.signer.request(url).url)

@@ -29,7 +29,9 @@ def canonical(node: Any, unnamed: Collection[str] = ()) -> Any:
     """
     if type(node) is dict or isinstance(node, Mapping):  # in this order: the second takes its time
         out = unnamed if node.get("feature_schema_id") else ()
-        return {k: _value(k, v, unnamed) for k, v in node.items() if k not in out}
+        return {
+            k: v if type(v) in _PLAIN and k != "url" else _value(k, v, unnamed) for k, v in node.items() if k not in out
+        }
     if isinstance(node, list) and node and isinstance(node[0], Mapping):
         key = next((k for k in _ORDERED_BY if k in node[0]), None)
         listed = sorted(node, key=lambda item: str(item.get(key, ""))) if key else node

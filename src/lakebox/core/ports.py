@@ -160,6 +160,9 @@ class Files(Protocol):
     at_once: int
     """How many reads are worth having under way."""
 
+    def is_here(self, url: str) -> bool:
+        """Whether it lies on this machine, so that there is nothing to wait for."""
+
     def read(self, url: str) -> bytes:
         """The whole file.
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lakebox.core.facts import PREFIX, fact_columns, media_columns
+from lakebox.core.facts import PREFIX, fact_columns, facts_stamp, media_columns
 from lakebox.core.lake_port import Lake, StoredAsset
 from lakebox.core.model import Asset, Failure
 from lakebox.core.ports import Stop
@@ -128,12 +128,19 @@ class Step:
     def _note(self, lake: Lake) -> bool:
         """What the next run builds on. Whether anything of it changed."""
         prepared = self.prepared
-        changed = describe(lake, prepared, lake)
+        changed = self._moves_facts(lake) and describe(lake, prepared, lake)
         if not prepared.layout_counts:
             return changed
         changed |= lake.note(self.project.notes(prepared))
         seen = None if self.report.failures else self.project.seen(prepared.scan, prepared.layout)
         return (lake.note({SEEN: seen}) if seen else False) or changed
+
+    def _moves_facts(self, lake: Lake) -> bool:
+        """Whether rows come, go or are of other data rows than they said: finding out what all say takes its time."""
+        todo = self.prepared.todo
+        new = any(old.facts_stamp != facts_stamp(asset) for asset, old in todo.relabel)
+        known = len(lake.described().get("sources", ())) == sum(asset.complete for asset in self.prepared.stored.assets)
+        return new or not known or bool(todo.add or todo.drop or todo.unfinished)
 
     def _work(self) -> AssetWork:
         project, prepared = self.project, self.prepared

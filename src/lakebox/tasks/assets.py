@@ -174,13 +174,22 @@ class AssetWork:
             return Ready(item, {}, error=error)
 
     def _prefetched(self, ready: Ready[Item]) -> Ready[Item]:
+        """As it is, where nothing has to be waited for: then this can be done where it is worked on, too."""
         if ready.error:
             return ready
         try:
             with _one_failure():
+                if self._is_here(ready):
+                    return ready
                 return replace(ready, fetched=self._fetched(ready))
         except LakeboxError as error:
             return replace(ready, error=error)
+
+    def _is_here(self, ready: Ready[Any]) -> bool:
+        wants_media = isinstance(ready.item, NewRows) and self.pixel_column is not None
+        if wants_media and not self.files.is_here(self.source.resolve(ready.item.asset.url)):
+            return False
+        return self.layout is None or not _has_masks(ready.row)
 
     def _fetched(self, ready: Ready[Any]) -> Fetched | None:
         item, label = ready.item, self._label(ready)
@@ -246,7 +255,8 @@ class AssetWork:
         if media is None:
             yield from ((start, []) for start in range(0, len(frames), batch))
             return
-        cells = self.pixels.cells(media, frames, self.executor.map)
+        encode = self.executor.map if len(frames) > 1 else map  # threads for a single frame cost more than they save
+        cells = self.pixels.cells(media, frames, encode)
         start, ready = 0, list(islice(cells, batch))
         while following := list(islice(cells, batch)):
             yield start, ready
@@ -291,6 +301,13 @@ class AssetWork:
             return self.tools.fetch_masks(self.files, addresses, _frame_size(asset))
         except FetchError as error:
             raise MaskError(f"mask {error}") from error
+
+
+def _has_masks(row: Mapping[str, Any]) -> bool:
+    """Whether an image has masks in any of its labels."""
+    labels = (label for project in row["projects"].values() for label in project.get("labels") or ())
+    objects = (node for label in labels for node in (label.get("annotations") or {}).get("objects") or ())
+    return any("mask" in node or "composite_mask" in node for node in objects)
 
 
 def _sound(ready: Ready[Item]) -> Ready[Item]:
