@@ -21,7 +21,8 @@ from lakebox.core.seen import SEEN
 from lakebox.core.tally import Tally
 from lakebox.core.videos import VIDEO_ROW
 from lakebox.errors import AssetError, LakeMoved, Stopped
-from lakebox.tasks.assets import AssetWork, Block, NewRows, OldRows
+from lakebox.tasks.assets import AssetWork, NewRows, OldRows
+from lakebox.tasks.blocks import Block
 from lakebox.tasks.project import Prepared, Project
 from lakebox.tasks.videos import Videos, videos_beside
 from lakebox.tasks.writer import Writer

@@ -14,9 +14,8 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from lakebox.core.columns import CellList, Cells, Column
+from lakebox.core.columns import CellList, Column
 from lakebox.core.compile import Compiled, compile_label
-from lakebox.core.convert import Deferred, is_deferred
 from lakebox.core.facts import STATE, fact_cells, facts_stamp, label_cells, number_cells, state_cell
 from lakebox.core.frames import FrameSelection
 from lakebox.core.labels import LabelPolicy
@@ -26,47 +25,9 @@ from lakebox.core.ports import Executor, File, Files, Masks, OpenMedia, Pixels, 
 from lakebox.core.scan import choose_label
 from lakebox.core.tally import Tally, Timeline
 from lakebox.errors import AssetError, FetchError, LakeboxError, MaskError, MediaError
+from lakebox.tasks.blocks import Block, batch_rows, made_block
 
 log = logging.getLogger(__name__)
-
-BATCH_ROWS = 64
-"""Rows per block where cells hold pixels."""
-BLOCK_BYTES = 32 << 20
-"""Largest block of mask pixels."""
-LABEL_ROWS = 4096
-"""Rows per block where they do not."""
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """Consecutive rows of one data row: column -> cells, all of one length."""
-
-    cells: Cells
-    rows: int
-    tally: Tally | None = None
-    """On the first block: what became of the data row's annotations."""
-    masks: int = 0
-    """On the first block: number of mask files fetched."""
-    beside: int = 0
-    """Bytes that are stored beside the rows."""
-
-    def nbytes(self) -> int:
-        """About how much memory the cells take, to know when to commit."""
-        return self.beside + sum(_size(cells) for cells in self.cells.values())
-
-
-PICTURE = 32 << 10
-"""Bytes that a picture counts at least: small ones cost a storage more than they hold until they are committed."""
-SMALL = 64
-"""Bytes that a number, a text or the few objects of a frame are taken to need; pixels are measured."""
-
-
-def _size(cells: CellList) -> int:
-    if len(cells) and isinstance(cells[0], bytes):
-        return sum(max(len(cell or b""), PICTURE) for cell in cells)
-    if len(cells) and isinstance(cells[0], np.ndarray) and (cells[0].ndim > 2 or cells[0].nbytes > SMALL):
-        return sum(cell.nbytes for cell in cells)
-    return SMALL * len(cells)
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,11 +203,11 @@ class AssetWork:
             **fact_cells(asset, label if self.layout is not None else None, frames, total),
             STATE: _states(asset, len(frames)),
         }
-        batch = _batch(compiled, self.pixel_column, _frame_size(asset))
+        batch = batch_rows(compiled, self.pixel_column, _frame_size(asset))
         for start, pixels in self._pixels(media, frames, batch):
             stop = start + (len(pixels) if media else batch)
             own = {self.pixel_column.name: pixels} if self.pixel_column else {}
-            yield _block(cells, start, min(stop, len(frames)), masks, compiled, own)
+            yield made_block(cells, start, min(stop, len(frames)), masks, compiled, own)
 
     def _pixels(
         self, media: OpenMedia | None, frames: NDArray[np.int64], batch: int
@@ -273,10 +234,10 @@ class AssetWork:
         compiled = fetched.compiled if fetched else self._compile(label, Timeline(item.frames, item.total), asset)
         masks = fetched.masks if fetched else self._masks(compiled, asset)
         facts = _news(item, label)
-        batch = _batch(compiled, None, _frame_size(asset))
+        batch = batch_rows(compiled, None, _frame_size(asset))
         for start in range(0, len(item.frames), batch):
             stop = min(start + batch, len(item.frames))
-            yield _block({**compiled.cells, **facts}, start, stop, masks, compiled, {})
+            yield made_block({**compiled.cells, **facts}, start, stop, masks, compiled, {})
 
     def unwritten(self, ready: Ready[Any]) -> Tally:
         """The annotations of a data row that failed: read, and none of them written."""
@@ -344,22 +305,3 @@ def _states(asset: Asset, rows: int) -> list[str]:
 
 def _frame_size(asset: Asset) -> tuple[int, int]:
     return asset.media.height or 0, asset.media.width or 0
-
-
-def _batch(compiled: Compiled, pixels: Column | None, size: tuple[int, int]) -> int:
-    """Rows per block, so that a block of masks stays within `BLOCK_BYTES` whatever the frame's size."""
-    masks = [len(c.refs) for cells in compiled.cells.values() if is_deferred(cells) for c in cells]
-    if masks:
-        return max(1, min(BATCH_ROWS, BLOCK_BYTES // max(1, size[0] * size[1] * max(masks))))
-    return LABEL_ROWS if pixels is None or pixels.type == "scalar" else BATCH_ROWS
-
-
-def _block(cells: Cells, start: int, stop: int, masks: Masks, compiled: Compiled, own: Mapping[str, Any]) -> Block:
-    part = {name: [_painted(cell, masks) for cell in values[start:stop]] if is_deferred(values) else values[start:stop]
-            for name, values in cells.items()}  # fmt: skip
-    first = start == 0
-    return Block({**own, **part}, stop - start, compiled.tally if first else None, len(masks) if first else 0)
-
-
-def _painted(cell: Deferred, masks: Masks) -> Any:
-    return cell.paint([masks.pixels(ref) for ref in cell.refs])

@@ -14,7 +14,7 @@ from lakebox.core.lake_port import Lake, Storage, Stored
 from lakebox.core.model import Asset
 from lakebox.core.videos import COLUMNS, VIDEO_ROW, address_of_videos, file_cells, file_stamp, holds_videos
 from lakebox.errors import LakeError
-from lakebox.tasks.assets import Block
+from lakebox.tasks.blocks import Block
 
 
 class Videos:

@@ -13,7 +13,7 @@ from lakebox.core.columns import CellList, Cells
 from lakebox.core.facts import ROW_KEY, STATE, state_cell
 from lakebox.core.lake_port import Lake, StoredAsset
 from lakebox.core.ports import Progress
-from lakebox.tasks.assets import Block
+from lakebox.tasks.blocks import Block
 
 GATHERED_BYTES = 8 << 20
 """Blocks are handed to the lake when so much has gathered: big enough to be quick, small enough to be held twice."""
