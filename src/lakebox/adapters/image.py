@@ -44,7 +44,7 @@ class ImageFile:
 
     def frames(self, wanted: NDArray[np.int64]) -> Iterator[Frame]:
         """The image. It is known to be whole: by walking over the parts of a JPEG file that is stored as it is, which
-        finds what decoding it would find in a tenth of the time, and by decoding any other one.
+        finds whatever is missing without decoding it, and by decoding any other one.
 
         Raises:
             MediaError: as `check`.

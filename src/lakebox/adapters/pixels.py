@@ -79,10 +79,6 @@ class VideoAsIs(Component):
     (1, h, w, 3), which is decoded from the keyframe before it. It does not give the bytes out again (`get_bytes`).
     """
 
-    def __repr__(self) -> str:
-        # Media stamps are made of this: datasets that keep files in another way are made anew.
-        return "VideoAsIs(a row for each file)"
-
     def column(self, media: str) -> Column:
         """The column with the row of the file.
 

@@ -12,25 +12,20 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from lakebox.adapters.chunks import Said
-from lakebox.adapters.remote import CHUNK, Cluster, Job, WorkerLost, on_cluster, said, version
-from lakebox.core.component import Component
+from lakebox.adapters.remote import Cluster, OnCluster, WorkerLost, said, version
 from lakebox.errors import ConfigError, LakeboxError
 
 _RETRIES = 1  # times that Ray does a task again whose worker died
 
-T = TypeVar("T")
-U = TypeVar("U")
-R = TypeVar("R")
 
-
-class Ray(Component):
+class Ray(OnCluster):
     """Workers of a Ray cluster. Each reads media by itself and sends blocks of rows back."""
 
     address: str | None = Field(
@@ -40,29 +35,7 @@ class Ray(Component):
     workers: PositiveInt | None = Field(
         default=None, description="Data rows at a time; None: one per core, with an address one per core of the cluster"
     )
-    fetches: PositiveInt = Field(default=32, description="Images whose files each worker fetches at a time")
     patience: PositiveFloat = Field(default=10.0, description="Seconds to reach the cluster's port")
-
-    @property
-    def decoder_threads(self) -> int:
-        """One: other videos are decoded beside it."""
-        return 1
-
-    def map(self, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-        """The builtin `map`: within a worker there is one thing after another."""
-        return map(work, items)
-
-    def stream(
-        self, work: Callable[[T], Iterator[R]], items: Iterable[T]
-    ) -> Generator[tuple[T, Iterator[R]], None, None]:
-        """In order; an item to a task, whose results come when all of them are there."""
-        return on_cluster(self._opened, Job(work), items)
-
-    def many(
-        self, fetch: Callable[[T], U], work: Callable[[U], Iterator[R]], items: Iterable[T]
-    ) -> Generator[tuple[T, Iterator[R]], None, None]:
-        """In order; some dozens of items to a task."""
-        return on_cluster(self._opened, Job(work, fetch, self.fetches), items, CHUNK)
 
     @contextmanager
     def _opened(self) -> Iterator[Cluster]:

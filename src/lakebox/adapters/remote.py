@@ -10,6 +10,7 @@ import copyreg
 import io
 import pickle
 import traceback
+from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,9 +22,11 @@ from itertools import chain
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
+from pydantic import Field, PositiveInt
 
 from lakebox.adapters.chunks import Said, chunks, told_apart
 from lakebox.adapters.executors import ahead
+from lakebox.core.component import Component
 from lakebox.errors import AssetError, ConfigError, LakeboxError
 
 CHUNK = 32
@@ -194,6 +197,37 @@ class Cluster(Protocol):
 
     def cancel(self, handles: list[Any]) -> None:
         """Nobody wants these any more."""
+
+
+class OnCluster(Component):
+    """An executor whose work a cluster does. Each worker reads media by itself and sends blocks of rows back."""
+
+    fetches: PositiveInt = Field(default=32, description="Images whose files each worker fetches at a time")
+
+    @abstractmethod
+    def _opened(self) -> AbstractContextManager[Cluster]:
+        """The cluster, for as long as the context lasts."""
+
+    @property
+    def decoder_threads(self) -> int:
+        """One: other videos are decoded beside it."""
+        return 1
+
+    def map(self, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+        """The builtin `map`: within a worker there is one thing after another."""
+        return map(work, items)
+
+    def stream(
+        self, work: Callable[[T], Iterator[R]], items: Iterable[T]
+    ) -> Generator[tuple[T, Iterator[R]], None, None]:
+        """In order; an item to a task, whose results come when all of them are there."""
+        return on_cluster(self._opened, Job(work), items)
+
+    def many(
+        self, fetch: Callable[[T], U], work: Callable[[U], Iterator[R]], items: Iterable[T]
+    ) -> Generator[tuple[T, Iterator[R]], None, None]:
+        """In order; some dozens of items to a task."""
+        return on_cluster(self._opened, Job(work, fetch, self.fetches), items, CHUNK)
 
 
 def on_cluster(

@@ -38,7 +38,9 @@ class Sync(Project):
     )
     message: str = Field(description="Commit message; {plan} is the plan sentence")
     tag: Name | None = Field(default=None, pattern=r"^[^@\s]+$", description="Name of the version; auto: date and time")
-    commit_assets: PositiveInt = Field(default=16, description="Commit after so many videos, or 16 times the images")
+    commit_assets: PositiveInt = Field(
+        default=16, description="Commit after so many videos, or 16 times as many images or new labels"
+    )
     commit_megabytes: PositiveInt = Field(default=32, description="Commit when so much waits, also within an asset")
 
     def __call__(self) -> Report:
