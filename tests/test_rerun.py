@@ -603,3 +603,17 @@ def test_reading_a_part_removes_no_column_of_the_rest(project: Path, lake: Path)
     with pytest.raises(ConfigError, match="limit"):
         sync(project, path, "limit=2", "+mapping.converters.rectangle.dtype=int32", *options)
     assert {c.name for c in deeplake.open_read_only(str(path)).schema.columns} == before
+
+
+def test_new_labels_bring_back_facts_that_somebody_took_away(project: Path, lake: Path) -> None:
+    dataset = deeplake.open(str(lake))
+    dataset.remove_column("lb_meta/global_key")
+    dataset.commit("no keys")
+    del dataset
+    with edited(project) as rows:
+        next(iter(rows[0]["projects"].values()))["labels"][0]["label_details"]["created_by"] = "somebody@example.com"
+    report = sync(project, lake)
+    assert report.ok and counts(report)["relabelled"] == 1
+    cells = read_cells(lake)
+    found = {row["lb_meta/global_key"] for key, row in cells.items() if key.startswith(f"{rows[0]['data_row']['id']}:")}
+    assert found == {rows[0]["data_row"].get("global_key") or ""} != {""}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -162,6 +162,10 @@ class Step:
         prepared, report = self.prepared, self.report
         todo = prepared.todo.relabel
         stored = {asset.id: old for asset, old in todo}
+        if not {column.name for column in prepared.stored.columns}.issuperset(_fact_names(prepared.media)):
+            todo = tuple(
+                (asset, replace(old, facts_stamp="")) for asset, old in todo
+            )  # a column was taken away by hand
         self.project.progress.begin("annotations", len(todo))
         items = _old_rows(lake, todo, prepared.media)
         with closing(work.blocks(work.relabel, items, prepared.media)) as streamed:
@@ -249,6 +253,10 @@ def _new_rows(prepared: Prepared, videos: Videos | None) -> Iterator[NewRows]:
     for asset, _ in prepared.todo.add:
         yield NewRows(asset, own.get(asset.id, free), videos is not None and videos.has(asset))
         free += asset.id not in own
+
+
+def _fact_names(media: str) -> list[str]:
+    return [column.name for column in fact_columns(media)]
 
 
 def _old_rows(lake: Lake, todo: Sequence[tuple[Asset, StoredAsset]], media: str) -> Iterator[OldRows]:
