@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import logging
 import os
 import signal
@@ -37,6 +38,7 @@ from support.tiny import (
 )
 
 from lakebox import load_config, run
+from lakebox.adapters.signals import Signals
 from lakebox.core.report import Report
 from lakebox.errors import ConfigError
 
@@ -351,6 +353,24 @@ def _reads(process: Process) -> bool:
     status = Path(f"/proc/{process._process.pid}/status").read_text(encoding="ascii")
     caught = next(line for line in status.splitlines() if line.startswith("SigCgt"))
     return bool(int(caught.split()[1], 16) >> (signal.SIGTERM - 1) & 1)
+
+
+def test_a_signal_that_does_not_wake_the_pause_ends_it_all_the_same() -> None:
+    """As one that comes just before the wait begins: it is noted, and nothing interrupts the wait."""
+    with Signals() as stop:
+        note = threading.Timer(0.3, _thread.interrupt_main, (signal.SIGTERM,))
+        note.start()
+        started = time.monotonic()
+        assert stop.wait(20)
+        note.join()
+    assert time.monotonic() - started < 2
+
+
+def test_a_pause_lasts_as_long_as_it_is_said() -> None:
+    with Signals() as stop:
+        started = time.monotonic()
+        assert not stop.wait(0.5)
+        assert 0.5 <= time.monotonic() - started < 2
 
 
 def test_signals_are_given_back(project: Path, lake: Path) -> None:
