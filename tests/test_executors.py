@@ -367,6 +367,14 @@ def test_serial_has_no_threads() -> None:
 
 
 @pytest.mark.parametrize("kind", [Threads, Processes])
+def test_decoders_share_the_cores(kind: type[Threads]) -> None:
+    cores = os.cpu_count() or 1
+    assert [kind(workers=cores).decoder_threads(videos) for videos in (0, 1, cores, 1000)] == [cores, cores, 1, 1]
+    assert kind(workers=1).decoder_threads(1000) == cores
+    assert Serial().decoder_threads(1) == 1
+
+
+@pytest.mark.parametrize("kind", [Threads, Processes])
 @pytest.mark.parametrize("wrong", [{"workers": 0}, {"ahead": 0}, {"fetches": 0}, {"workres": 2}])
 def test_nonsense_is_refused_when_built(kind: type[Threads], wrong: dict[str, int]) -> None:
     with pytest.raises(ValueError, match=r"workers|ahead|fetches|workres"):

@@ -163,7 +163,7 @@ def work(source: Any, files: Files) -> AssetWork:
     layout = make_layout(ontology, mapping, (), {})
     return AssetWork(
         source, files, Tools(open_media, fetch_masks), Latest(), All(), Jpeg(), Processes(), "clproject0", layout,
-        Jpeg().column("video"),
+        Jpeg().column("video"), 1,
     )  # fmt: skip
 
 

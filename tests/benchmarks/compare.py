@@ -14,7 +14,6 @@ import importlib.metadata
 import json
 import os
 import platform
-import shutil
 import sys
 import tempfile
 from contextlib import nullcontext
@@ -24,7 +23,7 @@ from statistics import median
 from typing import Any
 
 from cases import CASES, DECODE, FETCH, Case, Contender, Runs, middle
-from children import Failed, require_right, run_script
+from children import Failed, emptied, require_right, run_script
 from itself import LINES as OWN_LINES
 from itself import measure as measure_itself
 from served import served
@@ -43,16 +42,16 @@ class Result:
 
 
 def run_once(case: Case, contender: Contender, project: Path, export: Path | None, rows: int, folder: Path) -> Any:
-    """One run into a fresh folder, checked, and the folder removed."""
-    dataset = folder / "dataset"
+    """One run into a fresh folder, checked, and the folder emptied."""
+    dataset = folder / f"dataset{len(list(folder.glob('dataset*')))}"
     options = [*contender.options, "--tasks", *case.tasks]
     if export is not None and contender.served:
         options += ["--export", str(export)]
         options += ["--set", "presigner=none"] if contender.name != "upstream" else []
     result = run_script(contender.script, str(project), str(dataset), *options, folder=folder)
     require_right(result, rows, contender.tolerance)
-    for left in folder.glob("dataset*"):
-        shutil.rmtree(left)
+    for left in (dataset, dataset.with_name(f"{dataset.name}_videos")):
+        emptied(left)
     return result
 
 
@@ -176,7 +175,7 @@ def main() -> int:
             for case in (case for case in CASES if case.name in chosen):
                 folder = Path(work).resolve() / case.name
                 results.append(run_case(case, given.repetitions, given.contenders, folder))
-                shutil.rmtree(folder)
+                emptied(folder)
             for name in (name for name in OWN_LINES if name in chosen):
                 own += measure_itself(name, given.repetitions, Path(work).resolve(), full=given.full)
     except Failed as error:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from children import require_right, run_script
+from children import emptied, require_right, run_script
 
 Judged = tuple[str, str, float, float]
 """Work, against what, at least, measured."""
@@ -18,14 +17,15 @@ TOLERANCE = 0.01
 
 def _runs(repetitions: int, shape: tuple[str, ...], options: tuple[str, ...], folder: Path) -> list[dict[str, Any]]:
     folder.mkdir()
-    project, dataset = folder / "project", folder / "dataset"
+    project = folder / "project"
     written = run_script("projects.py", str(project), *shape, folder=folder)
     found = []
-    for _ in range(repetitions):
+    for repetition in range(repetitions):
+        dataset = folder / f"dataset{repetition}"
         found.append(run_script("lakebox_run.py", str(project), str(dataset), *options, folder=folder))
         require_right(found[-1], written["rows"], TOLERANCE)
-        shutil.rmtree(dataset)
-    shutil.rmtree(folder)
+        emptied(dataset)
+    emptied(folder)
     return found
 
 

@@ -19,13 +19,18 @@ EXPORT = "served.ndjson"
 
 class _Handler(SimpleHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = 1 << 16  # head and body leave together; else TCP adds a wait of its own
 
     def log_message(self, *_: object) -> None:
         """Quiet."""
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 128  # with Python's five, connections that come at once are dropped and tried again after 1 s
+
+
 def _serve(folder: Path, pipe: Any) -> None:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, directory=str(folder)))
+    server = _Server(("127.0.0.1", 0), partial(_Handler, directory=str(folder)))
     pipe.send(server.server_port)
     server.serve_forever()
 

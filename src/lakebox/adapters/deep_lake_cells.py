@@ -55,8 +55,11 @@ def nbytes(cells: CellList) -> int:
     if isinstance(cells, np.ndarray) and cells.dtype != object:
         return cells.nbytes
     first = next((cell for cell in cells if cell is not None), None)
-    if isinstance(first, np.ndarray):  # outlines of equal length come as one array, others as a list of them
-        return sum([cell.nbytes if isinstance(cell, np.ndarray) else nbytes(cell) for cell in cells])
+    if isinstance(first, np.ndarray):
+        try:
+            return sum([cell.nbytes for cell in cells])
+        except AttributeError:  # outlines of equal length come as one array, others as a list of them
+            return sum([cell.nbytes if isinstance(cell, np.ndarray) else nbytes(cell) for cell in cells])
     if isinstance(first, str):
         return 4 * sum(map(len, cells))
     if isinstance(first, bytes):

@@ -4,7 +4,7 @@ Deep Lake stores anything else as garbage without an error."""
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,10 +110,11 @@ class DeepLake(DeepLakeView):
 
     def append(self, cells: Cells, foreign: Cells | None = None) -> None:
         """Add rows of all lakebox columns; those of other owners get what `foreign` has for them, or an empty value."""
-        types_ = {column.name: column for column in self._described()}
+        schema = self._dataset.schema.columns
+        types_ = {column.name: column for column in self._described([column.name for column in schema])}
         batch = {name: exact(types_[name], values) for name, values in cells.items()}
         rows = len(next(iter(batch.values())))
-        for column in self._dataset.schema.columns:
+        for column in schema:
             if column.name not in batch:
                 own, given = types_.get(column.name), (foreign or {}).get(column.name)
                 kind = str(column.dtype)
@@ -123,14 +124,14 @@ class DeepLake(DeepLakeView):
         with translated(f"path {self._path}: appending {rows} rows"):
             self._dataset.append(batch)
 
-    def _described(self) -> Iterator[Column]:
-        for column in self._dataset.schema.columns:
-            if text := dict(self._dataset[column.name].metadata).get(DESCRIPTION):
-                yield Column.recalled(column.name, text)
+    def _described(self, names: Iterable[str]) -> Iterator[Column]:
+        for name in names:
+            if text := dict(self._dataset[name].metadata).get(DESCRIPTION):
+                yield Column.recalled(name, text)
 
     def update(self, rows: NDArray[np.int64], cells: Cells) -> None:
         """Overwrite cells, by contiguous slices: setting them one by one costs a hundred times as much."""
-        types_ = {column.name: column for column in self._described()}
+        types_ = {column.name: column for column in self._described(cells)}
         self._waiting.changes = True
         self._waiting.size += sum(nbytes(values) for values in cells.values())
         with translated(f"path {self._path}: updating {len(rows)} rows"):

@@ -29,8 +29,7 @@ R = TypeVar("R")
 class Serial(Component):
     """Everything in turn, in one thread: for debugging."""
 
-    @property
-    def decoder_threads(self) -> int:
+    def decoder_threads(self, videos: int) -> int:
         """One."""
         return 1
 
@@ -66,10 +65,9 @@ class Threads(Component):
     def _count(self) -> int:
         return self.workers or os.cpu_count() or 1
 
-    @property
-    def decoder_threads(self) -> int:
-        """Two at least, so that a video by itself gets on; all cores for a single worker."""
-        return max(2, (os.cpu_count() or 1) // self._count)
+    def decoder_threads(self, videos: int) -> int:
+        """The cores shared out: all of them for a video by itself, one each where there are enough videos."""
+        return max(1, (os.cpu_count() or 1) // min(self._count, videos or 1))
 
     def map(self, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
         """In order; at most 4 x workers items are under way."""

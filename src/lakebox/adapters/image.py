@@ -126,6 +126,18 @@ def mask_colors(data: bytes, size: tuple[int, int]) -> NDArray[np.int32]:
     Raises:
         MaskError: it is not an image, or has another size.
     """
+    picture = mask_picture(data, size)
+    if picture.mode == "L":
+        colors: NDArray[np.int32] = np.multiply(np.asarray(picture), 0x010101, dtype=np.int32)
+        return colors
+    if picture.mode in ("1", "I", "I;16"):
+        return np.minimum(np.asarray(picture).astype(np.int32) * (255 if picture.mode == "1" else 1), 255) * 0x010101
+    packed = np.asarray(picture.convert("RGBA")).view("<u4")[:, :, 0]
+    return np.where(packed >> 24, packed & 0xFFFFFF, np.uint32(0xFFFFFFFF)).view(np.int32)
+
+
+def mask_picture(data: bytes, size: tuple[int, int]) -> Image.Image:
+    """The decoded picture of a mask file; arguments and errors as `mask_colors`."""
     try:
         picture = Image.open(io.BytesIO(data))
         picture.load()
@@ -133,10 +145,7 @@ def mask_colors(data: bytes, size: tuple[int, int]) -> NDArray[np.int32]:
         raise MaskError(f"not a readable image: {_reason(error, data)}") from error
     if size != (0, 0) and picture.size != (size[1], size[0]):
         raise MaskError(f"the mask has {picture.width}x{picture.height} pixels, its frame {size[1]}x{size[0]}")
-    if picture.mode in ("1", "L", "I", "I;16"):
-        return np.minimum(np.asarray(picture).astype(np.int32) * (255 if picture.mode == "1" else 1), 255) * 0x010101
-    packed = np.asarray(picture.convert("RGBA")).view("<u4")[:, :, 0]
-    return np.where(packed >> 24, packed & 0xFFFFFF, np.uint32(0xFFFFFFFF)).astype(np.int32)
+    return picture
 
 
 def mask_of(colors: NDArray[np.int32], ref: MaskRef) -> NDArray[np.bool_]:

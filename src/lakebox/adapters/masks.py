@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
-from typing import Protocol
+from functools import lru_cache, partial
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lakebox.adapters.image import mask_colors, mask_of
+from lakebox.adapters.image import mask_colors, mask_of, mask_picture
 from lakebox.core.model import MaskRef
 from lakebox.core.urls import unsigned
 from lakebox.errors import MaskError
 
+Decoded = TypeVar("Decoded")
 _KEPT = 4
 """Decoded files that are remembered: the objects of a frame are mostly in one, and stay in it for a few frames."""
 
@@ -34,20 +35,23 @@ class MaskFiles:
     def __init__(self, data: Mapping[str, bytes], size: tuple[int, int]) -> None:
         self._data = data
         self._size = size
-        self._colors = lru_cache(_KEPT)(self.checked)
+        self._colors = lru_cache(_KEPT)(partial(self._decoded, mask_colors))
 
     def pixels(self, ref: MaskRef) -> NDArray[np.bool_]:
         """The (h, w) bool mask; a file that holds those of many objects is decoded once for all of them."""
         return mask_of(self._colors(ref.url), ref)
 
-    def checked(self, url: str) -> NDArray[np.int32]:
-        """The colours of a file, decoded now.
+    def check(self, url: str) -> None:
+        """Decode a file and forget it.
 
         Raises:
             MaskError: naming the file.
         """
+        self._decoded(mask_picture, url)
+
+    def _decoded(self, decode: Callable[[bytes, tuple[int, int]], Decoded], url: str) -> Decoded:
         try:
-            return mask_colors(self._data[url], self._size)
+            return decode(self._data[url], self._size)
         except MaskError as error:
             raise MaskError(f"mask {unsigned(url)}: {error}") from error
 
@@ -65,12 +69,12 @@ def fetch_masks(files: Reads, addresses: Mapping[str, str], size: tuple[int, int
     if len(addresses) <= 1:  # threads would cost more than they save
         found = MaskFiles({url: files.read(address) for url, address in addresses.items()}, size)
         for url in addresses:
-            found.checked(url)
+            found.check(url)
         return found
     pool = ThreadPoolExecutor(min(files.at_once, len(addresses)), "lakebox-mask")
     try:
         found = MaskFiles(dict(zip(addresses, pool.map(files.read, addresses.values()), strict=True)), size)
-        for _ in pool.map(found.checked, addresses):
+        for _ in pool.map(found.check, addresses):
             pass
     finally:
         pool.shutdown(cancel_futures=True)  # one that cannot be had is enough: the others are not tried any more

@@ -45,10 +45,9 @@ class Processes(Component):
     ahead: PositiveInt = Field(default=16, description="Finished blocks of rows that may wait per data row")
     fetches: PositiveInt = Field(default=32, description="Images whose files each worker fetches at a time")
 
-    @property
-    def decoder_threads(self) -> int:
-        """One: other videos are decoded beside it."""
-        return 1
+    def decoder_threads(self, videos: int) -> int:
+        """As `Threads`."""
+        return Threads(workers=self.workers).decoder_threads(videos)
 
     def map(self, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
         """The builtin `map`: within a worker there is one thing after another."""

@@ -208,8 +208,7 @@ class OnCluster(Component):
     def _opened(self) -> AbstractContextManager[Cluster]:
         """The cluster, for as long as the context lasts."""
 
-    @property
-    def decoder_threads(self) -> int:
+    def decoder_threads(self, videos: int) -> int:
         """One: other videos are decoded beside it."""
         return 1
 

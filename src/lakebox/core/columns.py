@@ -88,9 +88,9 @@ Cells = Mapping[str, CellList]
 
 
 def split(values: NDArray[Any] | Sequence[Any], offsets: NDArray[np.int64]) -> list[Any]:
-    """Consecutive pieces: piece i is `values[offsets[i]:offsets[i + 1]]`."""
-    bounds = offsets.tolist()
-    return [values[start:stop] for start, stop in pairwise(bounds)]
+    """Consecutive pieces: piece i is `values[offsets[i]:offsets[i + 1]]`; empty ones are one object."""
+    bounds, nothing = offsets.tolist(), values[:0]
+    return [values[start:stop] if start < stop else nothing for start, stop in pairwise(bounds)]
 
 
 def append_only(stored: Sequence[Class] | None, wanted: Iterable[Class]) -> tuple[Class, ...]:

@@ -316,9 +316,9 @@ class Executor(Protocol):
     and gives the same results again when it is repeated.
     """
 
-    @property
-    def decoder_threads(self) -> int:
-        """Threads for each of the decoders that run at a time: more than there are cores for take memory and time."""
+    def decoder_threads(self, videos: int) -> int:
+        """Threads for each decoder where so many videos are to be read: more than there are cores for, over all that
+        are read at a time, take memory and time."""
 
     def map(self, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
         """`work` of every item, within an asset and in its process; a few are under way ahead of the one asked for."""

@@ -156,6 +156,7 @@ class Step:
             project_id=prepared.scan.project_id,
             layout=prepared.layout if prepared.layout_counts else None,
             pixel_column=prepared.pixel_column,
+            decoder_threads=project.executor.decoder_threads(len(prepared.todo.add)),
         )
 
     def _relabel(self, work: AssetWork, lake: Lake, writer: Writer) -> None:

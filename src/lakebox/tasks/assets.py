@@ -93,6 +93,8 @@ class AssetWork:
     layout: Layout | None
     """None: media and facts only."""
     pixel_column: Column | None
+    decoder_threads: int
+    """Threads for each decoder."""
 
     def blocks(
         self, work: Callable[[Ready[Item]], Iterator[Block]], items: Iterable[Item], media: str
@@ -172,7 +174,7 @@ class AssetWork:
                 return
             held = fetched.file if fetched else None
             file = held or stack.enter_context(self.files.media(self.source.resolve(item.asset.url)))
-            media = self.tools.open_media(file, item.asset.media, self.frames.match, self.executor.decoder_threads)
+            media = self.tools.open_media(file, item.asset.media, self.frames.match, self.decoder_threads)
             numbers, total = media.numbers()
             wanted = np.intersect1d(self.frames.select(total, item.asset.media, label), numbers)
             if not len(wanted):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lakebox.core.columns import CellList, Cells, Column
 from lakebox.core.compile import Compiled
@@ -56,10 +57,17 @@ def _size(cells: CellList) -> int:
 
 def batch_rows(compiled: Compiled, pixels: Column | None, size: tuple[int, int]) -> int:
     """Rows per block, so that a block of masks stays within `BLOCK_BYTES` whatever the frame's size."""
-    masks = [len(c.refs) for cells in compiled.cells.values() if is_deferred(cells) for c in cells]
-    if masks:
-        return max(1, min(BATCH_ROWS, BLOCK_BYTES // max(1, size[0] * size[1] * max(masks))))
-    return LABEL_ROWS if pixels is None or pixels.type == "scalar" else BATCH_ROWS
+    rows = LABEL_ROWS if pixels is None or pixels.type == "scalar" else BATCH_ROWS
+    masks = [[len(c.refs) for c in cells] for cells in compiled.cells.values() if is_deferred(cells)]
+    counts = np.array(masks or [[0]], np.int64).sum(axis=0)
+    while rows > 1 and _most(counts, rows) * size[0] * size[1] > BLOCK_BYTES:
+        rows //= 2
+    return rows
+
+
+def _most(counts: NDArray[np.int64], rows: int) -> int:
+    """The most that any block of so many rows has."""
+    return int(np.add.reduceat(counts, np.arange(0, len(counts), rows)).max())
 
 
 def made_block(cells: Cells, start: int, stop: int, masks: Masks, compiled: Compiled, own: Mapping[str, Any]) -> Block:
