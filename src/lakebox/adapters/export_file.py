@@ -6,6 +6,7 @@ import tempfile
 import threading
 import weakref
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -31,6 +32,8 @@ class ExportFile(Component):
     ontology_path: Path | None = Field(default=None, alias="ontology")
     """Labelbox's normalized ontology JSON; without it the ontology is derived from what the labels use."""
     _lines: list[BinaryIO] = PrivateAttr(default_factory=list)
+    _latest: list[SourceRow] = PrivateAttr(default_factory=list)
+    """The row that was read last, until one is asked for: projects of one long video are read once."""
     _turn: threading.Lock = PrivateAttr(default_factory=threading.Lock)
 
     def __getstate__(self) -> dict[Any, Any]:
@@ -60,7 +63,9 @@ class ExportFile(Component):
             with self._turn:
                 self._lines[:] = [file]  # stays open: the file may be removed while rows of it are read again
             with self._opened() as lines:
-                yield from _ndjson(lines)
+                for row in _ndjson(lines):
+                    self._latest[:] = [row]
+                    yield row
         except OSError as error:
             raise SourceError(f"export {self.export}: cannot be read: {error.strerror or error}") from error
 
@@ -96,6 +101,10 @@ class ExportFile(Component):
         Raises:
             SourceError: the export is not what it was when `rows` read it.
         """
+        with suppress(IndexError):
+            latest = self._latest.pop()
+            if latest.position == position and latest.data is not None:
+                return latest.data
         if self._lines:
             with self._turn:  # one file position, many threads
                 self._lines[0].seek(position)
