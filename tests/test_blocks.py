@@ -12,7 +12,7 @@ from lakebox.core.compile import Compiled
 from lakebox.core.convert import Deferred
 from lakebox.core.model import MaskRef
 from lakebox.core.tally import Tally
-from lakebox.tasks.blocks import BATCH_ROWS, BLOCK_BYTES, LABEL_ROWS, batch_rows
+from lakebox.tasks.blocks import BATCH_ROWS, BLOCK_BYTES, LABEL_ROWS, MASK_ROWS, batch_rows
 
 SIZE = (1024, 1024)
 FIT = BLOCK_BYTES >> 20
@@ -37,10 +37,10 @@ def sparse(rows: int, every: int) -> list[int]:
         (Compiled({"boxes": [0] * 300}, Tally()), None, LABEL_ROWS),
         (Compiled({"boxes": [0] * 300}, Tally()), PIXELS, BATCH_ROWS),
         (Compiled({}, Tally()), None, LABEL_ROWS),
-        (compiled([0] * 300), None, LABEL_ROWS),
-        (compiled(sparse(320, 10)), None, LABEL_ROWS),
+        (compiled([0] * 300), None, MASK_ROWS),
+        (compiled(sparse(320, 10)), None, MASK_ROWS),
         (compiled(sparse(320, 10)), PIXELS, BATCH_ROWS),
-        (compiled([FIT]), None, LABEL_ROWS),
+        (compiled([FIT]), None, MASK_ROWS),
         (compiled([5 * FIT, 0]), None, 1),
     ],
     ids=["boxes", "boxes and pixels", "nothing", "no object", "few masks", "few and pixels", "just fits", "too many"],

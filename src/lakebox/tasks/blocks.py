@@ -19,6 +19,8 @@ BATCH_ROWS = 64
 """Rows per block where cells hold pixels."""
 BLOCK_BYTES = 32 << 20
 """Largest block of mask pixels."""
+MASK_ROWS = 256
+"""Rows per block where they hold masks only, so that some is committed while those of a long video are painted."""
 LABEL_ROWS = 4096
 """Rows per block where they do not."""
 
@@ -57,8 +59,8 @@ def _size(cells: CellList) -> int:
 
 def batch_rows(compiled: Compiled, pixels: Column | None, size: tuple[int, int]) -> int:
     """Rows per block, so that a block of masks stays within `BLOCK_BYTES` whatever the frame's size."""
-    rows = LABEL_ROWS if pixels is None or pixels.type == "scalar" else BATCH_ROWS
     masks = [[len(c.refs) for c in cells] for cells in compiled.cells.values() if is_deferred(cells)]
+    rows = (MASK_ROWS if masks else LABEL_ROWS) if pixels is None or pixels.type == "scalar" else BATCH_ROWS
     counts = np.array(masks or [[0]], np.int64).sum(axis=0)
     while rows > 1 and _most(counts, rows) * size[0] * size[1] > BLOCK_BYTES:
         rows //= 2
