@@ -1,17 +1,17 @@
-# make demo    sets up, builds the example dataset and draws it
+# make demo    sets up, builds the example dataset and a page of it
 # make test    sets up, then runs all that CI runs: format, lint, types, tests
 # make check   the same under its other name
 # make test-long   more random edits, projects and kills than make test has time for
+# make browser   installs Debian's Chromium, as root, for the tests that open the page; without it they are skipped
 # make bench   lakebox beside deeplake's own Labelbox integration; make bench-full: the slow comparisons, too
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-long check lint bench bench-full clean
+.PHONY: demo test test-long check lint bench bench-full browser clean
 
 demo: .venv/demo
 	@$(BIN)/lakebox
-	@$(BIN)/lakebox task=preview
 
 test: lint .venv/azurite
 	$(BIN)/pytest -q -n auto --dist worksteal --timeout 600
@@ -49,6 +49,10 @@ bench-full: .venv/dev
 .venv/azurite: | .venv
 	@if command -v npm >/dev/null; then npm install --silent --no-audit --no-fund --prefix $@ azurite@3.35 \
 	  || { rm -rf $@; echo "azurite: npm could not install it; its tests will be skipped"; }; fi
+
+browser:
+	apt-get update -qq
+	apt-get install -y -qq --no-install-recommends chromium chromium-driver >/dev/null
 
 clean:
 	rm -rf .venv build dist src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -72,6 +72,21 @@ def test_commands_of_keeping_in_step_run(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_commands_of_looking_run(tmp_path: Path) -> None:
+    commands = [shlex.split(line.partition("  #")[0]) for line in blocks("bash look")[0].splitlines()]
+    for command in (["lakebox", "preview=none"], *commands):
+        done = subprocess.run(
+            [sys.executable, "-m", *command], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, (command, done.stdout + done.stderr)
+    assert len(commands) == 3
+    assert {file.name for file in (tmp_path / "lake").glob("example.*")} == {
+        "example.html",
+        "example.png",
+        "example.row100.png",
+    }
+
+
 def test_commands_of_more_machines_run(tmp_path: Path) -> None:
     """Ray's is only composed: its tests are where it is installed."""
     commands = [shlex.split(line.partition("  #")[0]) for line in blocks("bash workers")[0].splitlines()]

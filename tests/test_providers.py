@@ -69,7 +69,7 @@ def test_each_provider_puts_annotations_in_its_place(
         address = {"branch": f"{path}@labelbox", "separate": f"{path}_annotations"}.get(provider, str(path))
         assert f'deeplake.open_read_only("{address}")' in done.stdout
         hint = next(line for line in done.stdout.splitlines() if line.startswith("see it"))
-        seen = command(*hint.split("lakebox ")[1].split(), "task.out=sheet.png", cwd=tmp_path)
+        seen = command(*hint.split("lakebox ")[1].split(), "preview.format=png", "preview.out=sheet.png", cwd=tmp_path)
         assert seen.returncode == 0 and (tmp_path / "sheet.png").exists(), seen.stderr
     labels = {"branch": f"{path}@labelbox", "separate": f"{path}_annotations"}.get(provider, str(path))
     assert set(columns(labels)) >= ANNOTATIONS
@@ -135,7 +135,7 @@ def test_a_preview_shows_the_frames_wherever_they_are(
     for name in ("in_place", provider):
         assert sync(project, Path(name), f"provider={name}").ok
         sheet = tmp_path / f"{name}.png"
-        own = (f"path={name}", f"provider={name}", f"task.out={sheet}")
+        own = (f"path={name}", f"provider={name}", f"preview.out={sheet}", "preview.format=png")
         assert run(load_config("task=preview", *own)).ok
         sheets.append(np.asarray(Image.open(sheet).convert("RGB"))[60:])  # below the heading, which names the place
     np.testing.assert_array_equal(*sheets)

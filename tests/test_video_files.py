@@ -399,7 +399,7 @@ def test_annotations_apart(project: Path, tmp_path: Path, provider: str) -> None
     assert sync(project, path, *options).plan == "nothing to do, 3 unchanged"
     assert versions(path) == before
     sheet = tmp_path / "sheet.png"
-    assert run(load_config("task=preview", f"path={path}", options[1], f"task.out={sheet}")).ok
+    assert run(load_config("task=preview", f"path={path}", options[1], f"preview.out={sheet}", "preview.format=png")).ok
     assert sheet.exists()
 
 

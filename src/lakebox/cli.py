@@ -37,14 +37,14 @@ def _run(cfg: DictConfig) -> tuple[int, dict[str, Any]]:
     """Exit status, and the report or error as data. What is slow to import comes only now, after --help and --cfg."""
     from lakebox.adapters.report_file import INTERRUPTED as STOPPED
     from lakebox.adapters.terminal import Bars, complain, show
-    from lakebox.runner import report_file, run
+    from lakebox.runner import draw, report_file, run
 
     try:
         with report_file(cfg).told():
             refuse_secrets(cfg)  # once more: a job of a sweep has choices of its own
         keep_copies(cfg)
         with Bars() as bars:
-            report = run(cfg, bars)
+            report = run(cfg, bars, {"shows": draw})
     except LakeboxError as error:
         complain(str(error))
         return (MISCONFIGURED if isinstance(error, ConfigError) else FAILED), {"error": str(error)}

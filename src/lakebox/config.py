@@ -27,12 +27,12 @@ CONF = "lakebox.conf"
 ROOT_KEYS = ("project_id", "path", "limit", "report", "tag")
 GROUPS = (
     "task", "source", "presigner", "fetch", "mapping", "provider", "drift", "storage", "pixels", "masks", "frames",
-    "labels", "executor", "on_error",
+    "labels", "executor", "on_error", "preview",
 )  # fmt: skip
 
 _FULL_KEY = re.compile(r"^full_key: (\S+)$", re.MULTILINE)  # Hydra says where it was instantiating
 
-_FILLED = (*ROOT_KEYS, *GROUPS, "tools", "progress", "stop", "draw", "save", "read_document")
+_FILLED = (*ROOT_KEYS, *GROUPS, "tools", "progress", "stop", "draw", "shows", "config_digest", "save", "read_document")
 """Fields of tasks that the runner fills; nobody configures them below `task`."""
 
 _LOCK = threading.Lock()  # Hydra keeps one state per process

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import importlib
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -13,10 +14,13 @@ from lakebox.adapters.media import open_media
 from lakebox.adapters.report_file import ReportFile
 from lakebox.adapters.signals import Signals
 from lakebox.config import build
+from lakebox.core.fingerprint import digest
+from lakebox.core.page import Shown
 from lakebox.core.ports import Progress, Tools
-from lakebox.core.preview import Tile
 from lakebox.core.report import Report
 from lakebox.errors import ConfigError
+
+_DRAWN_BY = {"html": "page", "png": "drawing"}
 
 
 class Silent:
@@ -51,7 +55,8 @@ def run(cfg: DictConfig, progress: Progress | None = None, given: Mapping[str, o
         "tools": Tools(open_media, fetch_masks),
         "progress": progress or Silent(),
         "stop": Signals(),
-        "draw": _draw,
+        "draw": draw,
+        "config_digest": digest(OmegaConf.to_container(cfg, resolve=False)),
         "save": _save,
         "read_document": read_document,
         **(given or {}),
@@ -78,10 +83,17 @@ def report_file(cfg: DictConfig) -> ReportFile:
     return ReportFile(OmegaConf.select(cfg, "report"), OmegaConf.select(cfg, "task.name") or "".join(target[-2:-1]))
 
 
-def _draw(tiles: Sequence[Tile], heading: str, classes: Sequence[str]) -> bytes:
-    """The contact sheet; what draws it is an extra, so it is imported when it is asked for."""
+def draw(format: str, shown: Shown) -> bytes:
+    """What draws is an extra, so it is imported when it is asked for.
+
+    Raises:
+        ConfigError: it is not installed.
+    """
+    module = _DRAWN_BY[format]
     try:
-        from lakebox.adapters.drawing import contact_sheet
+        draw: Callable[[Shown], bytes] = importlib.import_module(f"lakebox.adapters.{module}").draw
     except ImportError as error:
-        raise ConfigError(f"task=preview needs '{error.name}'; install it: pip install 'lakebox[preview]'") from error
-    return contact_sheet(tiles, heading=heading, classes=classes)
+        raise ConfigError(
+            f"preview.format={format} needs '{error.name}'; install it: pip install 'lakebox[preview]'"
+        ) from error
+    return draw(shown)

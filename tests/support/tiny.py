@@ -374,9 +374,14 @@ def sync(project: Path, path: Path | str, *more: str) -> Report:
 
 
 def command(*arguments: str, cwd: Path, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """`python -m lakebox ...` in another process."""
+    """`python -m lakebox ...` in another process; without a page, which takes a second, unless that is asked for."""
+    page = (
+        []
+        if any(one.startswith(("preview", "task=preview", "task=explain", "-")) for one in arguments)
+        else ["preview=none"]
+    )
     return subprocess.run(
-        [sys.executable, "-m", "lakebox", *arguments], cwd=cwd, env={**os.environ, **(env or {})}, text=True,
+        [sys.executable, "-m", "lakebox", *arguments, *page], cwd=cwd, env={**os.environ, **(env or {})}, text=True,
         capture_output=True, timeout=120, check=False,
     )  # fmt: skip
 

@@ -25,6 +25,8 @@ NOTE = "lakebox_"
 """Keys of notes in the metadata of the state column begin with it."""
 _STRETCH = 150
 """Rows of text that are read in the time that beginning to read takes (measured: 0.4 ms, 390,000 rows/s)."""
+_PICTURES = 32
+"""Pictures that are decoded one by one in the time of a slice, which decodes all around it (measured: 130 ms)."""
 _WAITING = "9999999999vzzzzzzzz"  # the version that a handle names while changes wait for a commit
 
 _VENDOR_ERRORS: tuple[type[Exception], ...] = (
@@ -111,12 +113,16 @@ class DeepLakeView:
 
     def read(self, column: str, rows: NDArray[np.int64]) -> list[Any]:
         """Cells of some rows; empty text reads as ""."""
-        is_text = str(self._dataset.schema[column].dtype).startswith("text")
+        kind = str(self._dataset.schema[column].dtype)
+        is_text = kind.startswith("text")
         with translated(f"path {self._path}: reading {column}"):
             stretches = list(runs(rows))
             if is_text and len(stretches) * _STRETCH > len(self):
                 everything = self._dataset[column][:]
                 found: list[Any] = [everything[row] for row in rows.tolist()]
+            elif "image" in kind and len(rows) < _PICTURES * len(stretches):
+                pictures = self._dataset[column]
+                found = [pictures[row] for row in rows.tolist()]
             else:
                 found = []
                 for start, stop in stretches:

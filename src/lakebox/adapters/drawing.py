@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import math
 import warnings
-import zlib
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -17,17 +16,15 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from lakebox.core.colours import COLOURS, class_colour
+from lakebox.core.page import Shown
 from lakebox.core.preview import Tile
 
 with warnings.catch_warnings():
     warnings.filterwarnings("ignore", message="OpenCV")  # it is not wanted: supervision draws with NumPy without it
     import supervision as sv
 
-# Okabe and Ito's seven, then the colours of Paul Tol's schemes that stay furthest from those before them, in CIELAB,
-# for people who see all colours, no red and no green.
-_FIRST = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")
-_THEN = ("#332288", "#882255", "#EEDD88", "#FFAABB", "#42150A", "#4EB265", "#99DDFF", "#117733")
-PALETTE = sv.ColorPalette.from_hex([*_FIRST, *_THEN])
+PALETTE = sv.ColorPalette.from_hex(list(COLOURS))
 BLACK, WHITE = sv.Color(0, 0, 0), sv.Color(255, 255, 255)
 PAGE, CARD, EDGE, MAT, STRONG, SOFT = "#F3F4F6", "#FFFFFF", "#D5D9DF", "#E4E7EB", "#1B2430", "#4A5565"
 
@@ -39,10 +36,10 @@ NARROWEST = 160
 OUTLINES = 100  # of one mask, the longest: a speckled one has thousands
 
 
-def class_colour(name: str, classes: Sequence[str] = ()) -> int:
-    """The palette index of a class: its place in `classes`, else a hash of its name."""
-    place = classes.index(name) if name in classes else zlib.crc32(name.encode(errors="replace"))
-    return place % len(PALETTE.colors)
+def draw(shown: Shown) -> bytes:
+    """The contact sheet of a dataset."""
+    said = f"{shown.doing.address}, {shown.statistics.rows} rows"
+    return contact_sheet([picture.tile for picture in shown.pictures], heading=said, classes=shown.classes)
 
 
 def contact_sheet(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from collections.abc import Iterator
 from functools import partial
@@ -155,3 +156,13 @@ def mask_of(colors: NDArray[np.int32], ref: MaskRef) -> NDArray[np.bool_]:
     red, green, blue = ref.color
     mask: NDArray[np.bool_] = colors == (blue << 16 | green << 8 | red)
     return mask
+
+
+def jpeg_address(pixels: NDArray[np.uint8], widest: int) -> tuple[str, tuple[int, int]]:
+    """A picture of (h, w, 3) RGB as a data address for a browser, no side longer than `widest`; its size (h, w)."""
+    picture = Image.fromarray(pixels)
+    picture.thumbnail((widest, widest), Image.Resampling.BILINEAR)
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=80)
+    address = f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
+    return address, (picture.height, picture.width)

@@ -19,7 +19,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-_QUIET = ("check", "preview", "history", "diff", "revert", "join")
+_QUIET = ("check", "preview", "explain", "history", "diff", "revert", "join")
 """Tasks whose report is one sentence."""
 
 
@@ -76,7 +76,11 @@ def show(report: dict[str, Any]) -> None:
         console.print(line, soft_wrap=True)
     if report.get("changes"):
         console.print(_changes(report["changes"]))
+    if report.get("explained"):
+        _explain(console, report["explained"])
     if report["task"] in _QUIET:
+        for warning in report["warnings"]:
+            console.print(f"[yellow]note[/yellow]    {escape(warning)}", soft_wrap=True)
         return
     for title, names, rows in _counts(report):
         console.print(_table(title, names, rows))
@@ -89,6 +93,35 @@ def show(report: dict[str, Any]) -> None:
         )
     if report["failures"]:
         console.print("Everything else is done; once mended, the same command does the rest.")
+
+
+def _explain(console: Console, told: dict[str, Any]) -> None:
+    """Where a row comes from: a line for each fact, then its objects."""
+    facts = {
+        key.replace("_", " "): str(said) for key, said in told.items() if key not in ("objects", "answers") and said
+    }
+    width = max(map(len, facts))
+    for name, said in facts.items():
+        console.print(f"{name:<{width}}  {escape(said)}", soft_wrap=True)
+    for answer in told["answers"]:
+        console.print(f"{'answer':<{width}}  {escape(answer)}", soft_wrap=True)
+    lines = [
+        (f"{one['name']} #{one['track'] % 1000:03d}", one["column"], one["feature_id"], one["schema_id"], one["kind"],
+         _between(one)) for one in told["objects"]
+    ]  # fmt: skip
+    widths = [max(map(len, parts)) for parts in zip(*lines, strict=True)]
+    for line in lines:  # not folded either
+        said = "  ".join(f"{part:<{wide}}" for part, wide in zip(line, widths, strict=True) if wide)
+        console.print(escape(said.rstrip()), soft_wrap=True)
+
+
+def _between(one: dict[str, Any]) -> str:
+    before, after = one["between"]
+    if one["keyframe"]:
+        return "on this frame"
+    if None in (before, after):
+        return f"held from frame {after if before is None else before}"
+    return f"between frames {before} and {after}"
 
 
 def _summary(report: dict[str, Any]) -> dict[str, str]:
@@ -108,7 +141,7 @@ def _summary(report: dict[str, Any]) -> dict[str, str]:
         lines["dataset"] = f"{dataset['path']}{branch}, {dataset['rows']} rows, version {dataset['version']}{tag}"
     if dataset["version"] and report["task"] not in _QUIET:
         lines["open it"] = f'deeplake.open_read_only("{dataset["path"]}{branch}")'
-        lines["see it"] = f"lakebox task=preview {_where(dataset)}"
+        lines["see it"] = report.get("page") or f"lakebox task=preview {_where(dataset)}"
     return lines | _labelbox(report.get("labelbox", {}))
 
 

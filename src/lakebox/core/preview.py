@@ -27,6 +27,8 @@ class Overlay:
     name: str
     track: int | None
     keyframe: bool
+    column: str = ""
+    """The column of the geometry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +91,16 @@ def class_names(columns: Sequence[Column]) -> list[str]:
         base, _, role = column.key.rpartition(":")
         if role == "geometry":
             labels = by_key.get(f"{base}:labels")
-            listed = [item.name for item in labels.classes or ()] if labels else [_last(column.name)]
+            told = labels or (column if column.classes is not None else None)
+            listed = [item.name for item in told.classes or ()] if told else [tool_name(column.name)]
             names.update(dict.fromkeys(listed))
     return list(names)
 
 
-def _last(name: str) -> str:
-    return name.rpartition("/")[2]
+def tool_name(column: str) -> str:
+    """`TOOL` of a column `TOOL`, or `TOOL/TOOL` where the tool has classifications; a name may hold slashes itself."""
+    half = column[: len(column) // 2]
+    return half if column == f"{half}/{half}" else column
 
 
 def _drawn(row: Row, column: Column, by_key: Mapping[str, Column], base: str) -> Iterator[Overlay]:
@@ -103,20 +108,30 @@ def _drawn(row: Row, column: Column, by_key: Mapping[str, Column], base: str) ->
     drawn = _cell(row, by_key.get(f"{base}:keyframes"))
     labels = by_key.get(f"{base}:labels")
     classes = _cell(row, labels)
-    shapes = _shapes(row.get(column.name), column.type)
-    for i, (kind, shape) in enumerate(shapes):
-        name = _last(column.name)
+    cell = row.get(column.name)
+    if column.type == "segment_mask" and column.classes is not None:  # pixels say the class, and no object
+        yield from (
+            Overlay("mask", np.asarray(cell) == number, column.classes[number].name, None, True, column.name)
+            for number in _numbers(cell)
+        )
+        return
+    for i, (kind, shape) in enumerate(_shapes(cell, column.type, 0 if tracks is None else len(tracks))):
+        name = tool_name(column.name)
         if labels and labels.classes and classes is not None:
             name = labels.classes[int(classes[i])].name
         track = None if tracks is None else int(tracks[i])
-        yield Overlay(kind, shape, name, track, bool(drawn[i]) if drawn is not None else True)
+        yield Overlay(kind, shape, name, track, bool(drawn[i]) if drawn is not None else True, column.name)
+
+
+def _numbers(cell: Any) -> list[int]:
+    return [] if cell is None else [int(number) for number in np.unique(np.asarray(cell)) if number]
 
 
 def _cell(row: Row, column: Column | None) -> Any:
     return row.get(column.name) if column else None
 
 
-def _shapes(cell: Any, kind: str) -> list[tuple[OverlayKind, NDArray[Any]]]:
+def _shapes(cell: Any, kind: str, count: int) -> list[tuple[OverlayKind, NDArray[Any]]]:
     if cell is None:
         return []
     if kind == "box":
@@ -125,6 +140,8 @@ def _shapes(cell: Any, kind: str) -> list[tuple[OverlayKind, NDArray[Any]]]:
         return [("point", point) for point in np.asarray(cell)]
     if kind == "polygon":
         return [("polygon" if _closed(vertices) else "line", vertices) for vertices in map(np.asarray, cell)]
+    if kind == "segment_mask":
+        return [("mask", np.asarray(cell) == number + 1) for number in range(count)]
     if kind == "mask":
         return [("mask", np.asarray(cell)[:, :, i]) for i in range(np.asarray(cell).shape[2])]
     return []

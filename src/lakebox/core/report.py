@@ -49,6 +49,10 @@ class Report:
     """Task `history`: id, message, time and tags of each version, the newest first."""
     changes: list[dict[str, Any]] | None = None
     """Task `diff`: what differs, by data row."""
+    explained: dict[str, Any] | None = None
+    """Task `explain`: where a row comes from."""
+    page: str = ""
+    """The file in which people see what the run did; empty: there is none."""
     seconds: float = 0.0
 
     new: set[str] = field(default_factory=set)
@@ -96,6 +100,7 @@ class Report:
             ],
             "seconds": round(self.seconds, 3),
         }
-        lists = {"versions": self.versions, "changes": self.changes}
+        report |= {"page": self.page} if self.page else {}
+        lists = {"versions": self.versions, "changes": self.changes, "explained": self.explained}
         report |= {name: listed for name, listed in lists.items() if listed is not None}
         return report | ({"labelbox": self.labelbox} if self.labelbox else {})

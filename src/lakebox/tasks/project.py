@@ -40,6 +40,7 @@ from lakebox.core.seen import MAPPING, ONTOLOGY, Seen, since
 from lakebox.errors import ConfigError
 from lakebox.tasks.beside import find_labels
 from lakebox.tasks.fitting import refuse_others, stored_pixels, wanted_pixels
+from lakebox.tasks.page import NoPage, Page
 from lakebox.tasks.provider import place_of
 
 Stage = Literal["whole", "media", "labels"]
@@ -104,6 +105,8 @@ class Project(BaseModel):
     labels: LabelPolicy
     executor: Executor
     on_error: OnError
+    preview: Page | NoPage
+    config_digest: str
     project_id: str | None
     path: str = Field(min_length=1)
     limit: PositiveInt | None

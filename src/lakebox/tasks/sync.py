@@ -9,15 +9,18 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, SkipValidation
 
+from lakebox.core.diff import changes
 from lakebox.core.drift import Difference, Drift
 from lakebox.core.lake_port import MAIN, Lake, Place, Remembering
 from lakebox.core.report import Report
 from lakebox.core.scan import Scan
-from lakebox.errors import DriftError, LakeMoved, Stopped
+from lakebox.errors import DriftError, LakeboxError, LakeMoved, Stopped
 from lakebox.tasks.apply import Step, describe
 from lakebox.tasks.beside import check_described, check_rows, follow, refuse_moved
+from lakebox.tasks.kept import address_of
+from lakebox.tasks.page import Draw, NoPage, done, shown
 from lakebox.tasks.project import Overview, Prepared, Project, Unread
 from lakebox.tasks.versions import Name, version_name
 
@@ -41,6 +44,8 @@ class Sync(Project):
     commit_assets: PositiveInt = Field(
         default=16, description="Commit after so many videos, or 16 times as many images or new labels"
     )
+    shows: SkipValidation[Draw | None] = None
+    """What draws the page after a run; None: nobody looks."""
     commit_megabytes: PositiveInt = Field(default=32, description="Commit when so much waits, also within an asset")
 
     def __call__(self) -> Report:
@@ -53,14 +58,14 @@ class Sync(Project):
         started = time.monotonic()
         report = Report(task=self.name)
         try:
-            self._run(report)
+            self._run(report, started)
         except Stopped as stopped:
             report.warnings.append(str(stopped))
         self.source.forget()
         report.seconds = time.monotonic() - started
         return report
 
-    def _run(self, report: Report) -> None:
+    def _run(self, report: Report, started: float) -> None:
         """Plan and apply, again whenever somebody else committed meanwhile."""
         found, place = self.read()
         for _ in range(ATTEMPTS):
@@ -68,7 +73,7 @@ class Sync(Project):
                 for address in place.addresses:
                     locks.enter_context(self.storage.lock(address))
                 try:
-                    self._in_step(found, place, report)
+                    self._in_step(found, place, report, started)
                     return
                 except LakeMoved as moved:
                     log.warning("%s; planning again", moved)
@@ -80,7 +85,7 @@ class Sync(Project):
             " safe, run again when it is quiet there"
         )
 
-    def _in_step(self, found: Scan, place: Place, report: Report) -> None:
+    def _in_step(self, found: Scan, place: Place, report: Report, started: float) -> None:
         overview = self.overview(found, place, self._actions())
         self.tell(found, overview, report)
         log.info("plan: %s", overview.plan)
@@ -88,6 +93,7 @@ class Sync(Project):
             self.on_error(failure)
         refuse_drift(self.drift, overview.main.drift)
         there = [one.lake for one in (overview.media, overview.main) if one and one.lake is not None]
+        before = overview.main.lake.version if overview.main.lake else ""
         name = version_name(there, self.tag, changes=not overview.plan.empty)
         report.dataset.branch = place.branch if "relabel" in self.does else MAIN
         lakes = there if overview.plan.empty else self._apply_all(found, place, overview, report)
@@ -99,6 +105,22 @@ class Sync(Project):
         if place.annotations and "relabel" in self.does:
             report.dataset.media = place.media
         self._name_version(lakes if place.annotations else lakes[-1:], name, report)
+        if lakes and not overview.plan.empty:
+            report.seconds = time.monotonic() - started
+            self._draw(place, lakes[-1], before, report)
+
+    def _draw(self, place: Place, labels: Lake, before: str, report: Report) -> None:
+        """What was done, for people. All of it is committed, so what goes wrong here is only said."""
+        if self.shows is None or isinstance(self.preview, NoPage):
+            return
+        try:
+            doing = done(report, self.name, address_of(place), labels.version, self.config_digest)
+            earlier = labels.at(before) if before else None
+            found = list(changes(earlier, labels)) if earlier is not None else []
+            what = shown(self.storage, place, labels, doing, self.preview.frames(), found, earlier)
+            report.page = str(self.preview.write(self.shows, what, self.path))
+        except LakeboxError as error:
+            log.warning("no page: %s", error)
 
     def _actions(self) -> frozenset[str]:
         return frozenset(self.does)

@@ -1,0 +1,126 @@
+"""From a row back to the export."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from support.tiny import CLIPS, PROJECT, car_box, column, command, delete_label, edited, overrides, sync
+
+from lakebox import load_config, run
+from lakebox.core.explain import around
+from lakebox.core.fingerprint import track_number
+from lakebox.errors import ConfigError
+
+pytest_plugins = ["support.tiny_fixtures"]
+
+
+def explained(project: Path, lake: Path, row: object, *more: str) -> dict[str, Any]:
+    report = run(load_config(*overrides(project, lake, "task=explain", f"task.row='{row}'", "preview=none", *more)))
+    assert report.ok and report.explained is not None
+    return report.explained
+
+
+def test_every_fact_of_a_row(project: Path, lake: Path) -> None:
+    told = explained(project, lake, 13)
+    wanted = {
+        "row": 13, "row_key": "row1:1", "data_row_id": "row1", "frame": 1, "global_key": "key1",
+        "external_id": "clip1.mp4", "label_id": "label1", "label_creator": "ann@example.com", "project_id": PROJECT,
+        "created_at": "2024-05-01T10:00:00.000+00:00", "label_is_the_export's": True,
+        "editor": f"https://app.labelbox.com/projects/{PROJECT}/data-rows/row1",
+    }  # fmt: skip
+    assert {name: told[name] for name in wanted} == wanted
+    assert "export.ndjson" in told["export"] and told["config"]
+    assert "Weather: sun" in told["answers"] and "Note: clip number 1" in told["answers"]
+
+
+def test_rows_are_found_by_number_and_by_key(project: Path, lake: Path) -> None:
+    keys = column(lake, "lb_meta/row_key")
+    for number in (0, 12, len(keys) - 1):
+        assert explained(project, lake, number)["row_key"] == keys[number]
+        assert explained(project, lake, keys[number])["row"] == number
+
+
+def test_every_object_of_every_row_is_the_feature_of_the_export(project: Path, lake: Path) -> None:
+    exported = [json.loads(line) for line in (project / "export.ndjson").read_text(encoding="utf-8").splitlines()]
+    for number in range(0, sum(clip.frames for clip in CLIPS), 3):
+        told = explained(project, lake, number)
+        clip = next(clip for clip in CLIPS if clip.id == told["data_row_id"])
+        raw = exported[clip.number]["projects"][PROJECT]["labels"][0]["annotations"]
+        for one in told["objects"]:
+            nodes = {
+                int(frame) - 1: spelled["objects"][one["feature_id"]]
+                for frame, spelled in raw["frames"].items()
+                if one["feature_id"] in spelled["objects"]
+            }
+            node = next(iter(nodes.values()))
+            assert (one["schema_id"], one["kind"]) == (node["feature_schema_id"], node["annotation_kind"])
+            assert one["track"] == track_number(one["feature_id"])
+            assert one["keyframe"] == (told["frame"] in nodes)
+            before = max((frame for frame in nodes if frame <= told["frame"]), default=None)
+            after = min((frame for frame in nodes if frame > told["frame"]), default=None)
+            wanted = [told["frame"]] * 2 if one["keyframe"] else [before, after]
+            assert list(one["between"]) == wanted, (told["row_key"], one)
+        car = next(one for one in told["objects"] if one["feature_id"].startswith("car"))
+        np.testing.assert_allclose(car["shape"], car_box(clip.number, told["frame"]), atol=0.01)
+
+
+def test_without_the_export_the_dataset_says_what_it_knows(project: Path, lake: Path) -> None:
+    told = explained(project, lake, 5)
+    (project / "export.ndjson").unlink()
+    report = run(load_config(*overrides(project, lake, "task=explain", "task.row=5", "preview=none")))
+    alone = report.explained
+    assert alone and any("export" in warning for warning in report.warnings)
+    assert all(one["feature_id"] == "" for one in alone["objects"])
+    known = ("column", "track", "schema_id", "keyframe", "between", "shape")
+    assert [[one[name] for name in known] for one in alone["objects"]] == [
+        [one[name] for name in known] for one in told["objects"]
+    ]
+
+
+def test_a_row_without_a_label(project: Path, tmp_path: Path) -> None:
+    with edited(project) as rows:
+        delete_label(rows[0])
+    assert sync(project, tmp_path / "lake").ok
+    told = explained(project, tmp_path / "lake", 0)
+    assert (told["label_id"], told["objects"], told["created_at"]) == ("", [], "")
+
+
+def test_a_label_that_came_since_is_not_taken_for_the_row_s(project: Path, lake: Path) -> None:
+    with edited(project) as rows:
+        rows[0]["projects"][PROJECT]["labels"][0]["id"] = "another"
+    told = explained(project, lake, 0)
+    assert told["label_id"] == "label0" and not told["label_is_the_export's"]
+    assert all(one["feature_id"] == "" for one in told["objects"]) and told["objects"]
+
+
+@pytest.mark.parametrize(
+    ("row", "said"), [(40, "rows 0 to 39"), (-1, "rows 0 to 39"), ("row1:99", "row1:0"), ("x", "row0:0")]
+)
+def test_rows_that_are_not_there(project: Path, lake: Path, row: object, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        explained(project, lake, row)
+
+
+def test_on_the_command_line_with_the_frame_drawn(project: Path, lake: Path, tmp_path: Path) -> None:
+    done = command(*overrides(project, lake, "task=explain", "task.row='row2:3'", "report=report.json"), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    for said in ("row2:3", "key2", "label2", "ann@example.com", "car2", "between frames 0 and 7", "schema-Car"):
+        assert said in done.stdout
+    drawn = tmp_path / "lake.row35.png"
+    with Image.open(drawn) as picture:
+        assert picture.width > 300
+    told = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["explained"]
+    assert told["row"] == 35
+
+
+@pytest.mark.parametrize(
+    ("frame", "found"), [(0, (None, 2)), (2, (2, 5)), (3, (2, 5)), (5, (5, 9)), (9, (9, None)), (12, (9, None))]
+)
+def test_keyframes_around(frame: int, found: tuple[int | None, int | None]) -> None:
+    assert around([2, 5, 9], frame) == found
+    assert around([], frame) == (None, None)
