@@ -6,16 +6,14 @@ import _thread
 import logging
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import deeplake
 import pytest
+from support.process import Process
 from support.tiny import (
     CLIPS,
     Clip,
@@ -32,9 +30,7 @@ from support.tiny import (
     remove_files,
     row_keys,
     sync,
-    write_clip,
     write_files,
-    write_project,
 )
 
 from lakebox import load_config, run
@@ -42,7 +38,7 @@ from lakebox.adapters.signals import Signals
 from lakebox.core.report import Report
 from lakebox.errors import ConfigError
 
-pytest_plugins = ["support.tiny_fixtures"]
+pytest_plugins = ["support.tiny_fixtures", "support.process_fixtures"]
 
 
 class Script:
@@ -219,61 +215,6 @@ def test_annotations_apart_are_watched_too(project: Path, tmp_path: Path, provid
 # ------------------------------------------------------------------------ signals, for real
 
 
-class Process:
-    """`lakebox task=watch` in another process."""
-
-    def __init__(self, cwd: Path, options: Sequence[str]) -> None:
-        self.lines: list[str] = []
-        self._grown = threading.Condition()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "lakebox", *options], cwd=cwd, env={**os.environ, "COLUMNS": "200"}, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
-
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            with self._grown:
-                self.lines.append(line)
-                self._grown.notify_all()
-
-    def wait_for(self, text: str) -> None:
-        with self._grown:
-            assert self._grown.wait_for(lambda: any(text in line for line in self.lines), 60), self.lines
-
-    def end(self, number: int) -> tuple[int, float, str]:
-        """(exit status, seconds it took, everything said)."""
-        started = time.monotonic()
-        self._process.send_signal(number)
-        status = self._process.wait(30)
-        took = time.monotonic() - started
-        self.close()
-        return status, took, "".join(self.lines)
-
-    def close(self) -> None:
-        if self._process.poll() is None:
-            self._process.kill()
-        self._process.wait(30)
-        self._reader.join(30)
-        assert self._process.stdout is not None
-        self._process.stdout.close()
-
-
-@pytest.fixture
-def start() -> Iterator[Callable[..., Process]]:
-    running: list[Process] = []
-
-    def begin(*arguments: Any) -> Process:
-        running.append(Process(*arguments))
-        return running[-1]
-
-    yield begin
-    for process in running:
-        process.close()
-
-
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_in_a_pause_ends_it(
     project: Path, lake: Path, tmp_path: Path, start: Callable[..., Process], number: int
@@ -287,22 +228,6 @@ def test_a_signal_in_a_pause_ends_it(
     assert "1 round, 0 with changes, 0 with errors" in said
     assert "Traceback" not in said
     assert history(lake) == versions
-
-
-@pytest.fixture(scope="module")
-def long_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Many data rows, and one that takes long."""
-    clips = [Clip(number, 40) for number in range(6)]
-    project = write_project(tmp_path_factory.mktemp("long") / "project", clips, media=False)
-    for clip in clips:
-        write_clip(project / clip.url, clip, size=(640, 480) if clip.number else (64, 48))
-    with edited(project) as rows:
-        for row in rows[1:]:
-            row["media_attributes"] |= {"width": 640, "height": 480}
-            for spelled in row["projects"]["clproject0"]["labels"][0]["annotations"]["frames"].values():
-                for name in [name for name in spelled["objects"] if name.startswith("road")]:
-                    del spelled["objects"][name]
-    return project
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -36,20 +37,30 @@ def _app(cfg: DictConfig) -> Any:
 def _run(cfg: DictConfig) -> tuple[int, dict[str, Any]]:
     """Exit status, and the report or error as data. What is slow to import comes only now, after --help and --cfg."""
     from lakebox.adapters.report_file import INTERRUPTED as STOPPED
+    from lakebox.adapters.signals import ending_soon
     from lakebox.adapters.terminal import Bars, complain, show
     from lakebox.runner import draw, report_file, run
+
+    told = threading.Event()
+
+    def leave() -> None:
+        if not told.is_set():
+            bars.__exit__()
+            complain(STOPPED)
+            report_file(cfg).fail(STOPPED)
 
     try:
         with report_file(cfg).told():
             refuse_secrets(cfg)  # once more: a job of a sweep has choices of its own
         keep_copies(cfg)
-        with Bars() as bars:
+        with Bars() as bars, ending_soon(leave, INTERRUPTED):
             report = run(cfg, bars, {"shows": draw})
     except LakeboxError as error:
         complain(str(error))
         return (MISCONFIGURED if isinstance(error, ConfigError) else FAILED), {"error": str(error)}
-    except KeyboardInterrupt:
-        complain(STOPPED)
+    except KeyboardInterrupt as error:
+        told.set()
+        complain(str(error) or STOPPED)
         return INTERRUPTED, {"error": "interrupted"}
     show(report.as_dict())
     return (OK if report.ok else FAILED), report.as_dict()

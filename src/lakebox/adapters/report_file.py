@@ -88,4 +88,6 @@ def _told(error: BaseException) -> str:
     """As on the terminal; an error that nobody foresaw may quote anything, so its name is all."""
     if isinstance(error, LakeboxError):
         return str(error)
-    return INTERRUPTED if isinstance(error, KeyboardInterrupt) else f"ended by {type(error).__name__}"
+    if isinstance(error, KeyboardInterrupt):
+        return str(error) or INTERRUPTED
+    return f"ended by {type(error).__name__}"

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
+
+GRACE = 1.5
+"""Seconds after Ctrl-C in which a run may end by itself."""
 
 LOOKS_UP = 0.2
 """Seconds between two looks for a signal while waiting."""
@@ -49,3 +56,31 @@ class Signals:
         while not self._asked and (left := until - time.monotonic()) > 0:
             time.sleep(min(left, LOOKS_UP))
         return self._asked
+
+
+@contextmanager
+def ending_soon(leave: Callable[[], object], status: int, grace: float = GRACE) -> Iterator[None]:
+    """Ctrl-C interrupts as usual, and what goes on after `grace` seconds all the same (a download that hangs, a long
+    picture) is left as a kill leaves it, which the next run can take: the process ends with `status` after `leave`."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        timer = threading.Timer(grace, _end, (leave, status))
+        timer.daemon = True
+        timer.start()
+        signal.default_int_handler(number, frame)
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _end(leave: Callable[[], object], status: int) -> None:
+    leave()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)

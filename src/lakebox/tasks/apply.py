@@ -57,6 +57,7 @@ class Step:
         Raises:
             Stopped: it was to end early; what was finished is committed.
             LakeMoved: somebody else committed; what was committed before is safe.
+            KeyboardInterrupt: with what was committed before.
         """
         self._keep_counts()
         try:
@@ -65,6 +66,9 @@ class Step:
         except LakeMoved:  # what was not committed is undone, and will be done and counted again
             self.report.recount(self._lasting)
             raise
+        except KeyboardInterrupt:
+            self.report.recount(self._lasting)
+            raise KeyboardInterrupt(_kept(self.report)) from None
 
     def _keep_counts(self) -> None:
         self._lasting.update(self.report.counted())
@@ -239,6 +243,12 @@ class _Counted:
 
 def _nothing() -> None:
     pass
+
+
+def _kept(report: Report) -> str:
+    """What an interrupted run leaves: whole data rows that were committed."""
+    done = ", ".join(f"{report.assets[what]} {what}" for what in ("added", "relabelled", "dropped"))
+    return f"interrupted; data rows committed and kept: {done}; the same command goes on from there"
 
 
 def _new_rows(prepared: Prepared, videos: Videos | None) -> Iterator[NewRows]:
