@@ -233,7 +233,7 @@ def test_hostile_text_stays_text_and_nothing_leaves_the_page(browser: Any, proje
             label["annotations"]["classifications"][1]["text_answer"]["content"] = HOSTILE
             row["data_row"]["external_id"] = f"{HOSTILE}.mp4"
     (project / CLIPS[0].url).unlink()
-    report = run(load_config(*overrides(project, tmp_path / "lake")), given={"shows": draw})
+    report = run(load_config(*overrides(project, tmp_path / "lake", "preview=page")), given={"shows": draw})
     opened(browser, Path(report.page))
     press(browser, Keys.ARROW_RIGHT)
     assert browser.title.startswith("lakebox sync")

@@ -107,7 +107,10 @@ def test_rows_that_are_not_there(project: Path, lake: Path, row: object, said: s
 
 
 def test_on_the_command_line_with_the_frame_drawn(project: Path, lake: Path, tmp_path: Path) -> None:
-    done = command(*overrides(project, lake, "task=explain", "task.row='row2:3'", "report=report.json"), cwd=tmp_path)
+    done = command(
+        *overrides(project, lake, "task=explain", "task.row='row2:3'", "report=report.json", "preview=page"),
+        cwd=tmp_path,
+    )
     assert done.returncode == 0, done.stderr
     for said in ("row2:3", "key2", "label2", "ann@example.com", "car2", "between frames 0 and 7", "schema-Car"):
         assert said in done.stdout

@@ -16,7 +16,7 @@ from support.tiny import Clip, expected_keys, history, overrides, row_keys, sync
 
 pytest_plugins = ["support.tiny_fixtures", "support.process_fixtures"]
 
-SLOW = ("pixels=png", "executor.workers=1", "executor.ahead=1", "task.commit_megabytes=1", "preview=none")
+SLOW = ("pixels=png", "executor.workers=1", "executor.ahead=1", "task.commit_megabytes=1")
 
 
 def test_what_was_committed_is_kept_and_said(long_project: Path, tmp_path: Path, start: Callable[..., Process]) -> None:

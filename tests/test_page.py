@@ -63,7 +63,7 @@ def previewed(lake: Path, *more: str) -> Path:
 
 
 def synced_with_page(project: Path, lake: Path, *more: str) -> tuple[Any, dict[str, Any]]:
-    report = run(load_config(*overrides(project, lake, *more)), given={"shows": draw})
+    report = run(load_config(*overrides(project, lake, "preview=page", *more)), given={"shows": draw})
     return report, data_of(Path(report.page)) if report.page else {}
 
 

@@ -255,7 +255,14 @@ def waiting_run(folder: Path, address: str, *more: str) -> tuple[subprocess.Pope
         row["data_row"]["row_data"] = f"{address}/clip.mp4"
     (folder / "project").mkdir()
     write_rows(folder / "project", rows)
-    command = ["source=export_file", "source.export=project/export.ndjson", "path=lake", "masks=none", *more]
+    command = [
+        "source=export_file",
+        "source.export=project/export.ndjson",
+        "path=lake",
+        "masks=none",
+        "preview=none",
+        *more,
+    ]
     process = subprocess.Popen(
         [sys.executable, "-m", "lakebox", *command], cwd=folder, start_new_session=True,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,

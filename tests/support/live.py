@@ -26,6 +26,7 @@ from .composed import composed
 from .fake_labelbox import FakeLabelbox, Seen
 from .fake_labelbox.media import media_attributes
 from .reference import expected_cells
+from .tiny import without_page
 from .video import read_number, write_video
 
 Json = dict[str, Any]
@@ -52,7 +53,7 @@ class Live:
             f"path={self.folder / 'lake'}",
             f"source.cache={self.folder / 'exports'}",
         ]
-        return ["source=labelbox", *places, *own, *QUICK, *more]
+        return ["source=labelbox", *places, *own, *QUICK, *more, *without_page(more)]
 
     def run(self, *more: str, config_dir: Path | None = None) -> Report:
         """In this process, as Python users do."""

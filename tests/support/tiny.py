@@ -365,7 +365,13 @@ def remove_files(folder: Path) -> None:
 
 def overrides(project: Path, path: Path | str, *more: str) -> list[str]:
     files = [f"source.export={project}/export.ndjson", f"source.ontology={project}/ontology.json"]
-    return ["source=export_file", *files, f"path={path}", *more]
+    return ["source=export_file", *files, f"path={path}", *more, *without_page(more)]
+
+
+def without_page(options: Iterable[str]) -> list[str]:
+    """An override that spares the page, which takes a second, unless that is what it is about."""
+    asked = any(one.startswith(("preview", "task=preview", "-")) for one in options)
+    return [] if asked else ["preview=none"]
 
 
 def sync(project: Path, path: Path | str, *more: str) -> Report:
@@ -374,14 +380,9 @@ def sync(project: Path, path: Path | str, *more: str) -> Report:
 
 
 def command(*arguments: str, cwd: Path, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """`python -m lakebox ...` in another process; without a page, which takes a second, unless that is asked for."""
-    page = (
-        []
-        if any(one.startswith(("preview", "task=preview", "task=explain", "-")) for one in arguments)
-        else ["preview=none"]
-    )
+    """`python -m lakebox ...` in another process."""
     return subprocess.run(
-        [sys.executable, "-m", "lakebox", *arguments, *page], cwd=cwd, env={**os.environ, **(env or {})}, text=True,
+        [sys.executable, "-m", "lakebox", *arguments, *without_page(arguments)], cwd=cwd, env={**os.environ, **(env or {})}, text=True,
         capture_output=True, timeout=120, check=False,
     )  # fmt: skip
 
