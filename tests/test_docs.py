@@ -53,7 +53,11 @@ def test_command_runs(command: str, folder: Path) -> None:
     where = folder / "examples" / own if own else folder
     arguments = shlex.split(command)[1:]
     done = subprocess.run(
-        [sys.executable, "-m", "lakebox", *arguments], cwd=where, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "lakebox", *arguments, "preview=none"],
+        cwd=where,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "data rows" in done.stdout
@@ -64,8 +68,9 @@ def test_commands_of_keeping_in_step_run(tmp_path: Path) -> None:
     assert len(commands) == 8
     for command in commands:
         done = subprocess.run(
-            [sys.executable, "-m", *shlex.split(command)], cwd=tmp_path, capture_output=True, text=True, check=False
-        )
+            [sys.executable, "-m", *shlex.split(command), "preview=none"], cwd=tmp_path, capture_output=True, text=True,
+            check=False,
+        )  # fmt: skip
         assert done.returncode == 0, (command, done.stdout + done.stderr)
     (code,) = blocks("python join")
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -98,7 +103,11 @@ def test_commands_of_more_machines_run(tmp_path: Path) -> None:
             commands, ([], [f"executor.address={cluster.scheduler_address}"], ["--cfg", "job"]), strict=True
         ):
             done = subprocess.run(
-                [sys.executable, "-m", *command, *more], cwd=tmp_path, capture_output=True, text=True, check=False
+                [sys.executable, "-m", *command, "preview=none", *more],
+                cwd=tmp_path,
+                capture_output=True,
+                text=True,
+                check=False,
             )
             assert done.returncode == 0, (command, done.stdout + done.stderr)
             assert "3 added" in done.stdout or "address: auto" in done.stdout
@@ -121,7 +130,7 @@ def test_commands_of_the_live_circle_run(tmp_path: Path) -> None:
         project = ""
         for command in commands:
             service = "task.service" if "task=upload" in command else "source"
-            arguments = [*shlex.split(command.replace("clx123", project))[1:], "report=report.json"]
+            arguments = [*shlex.split(command.replace("clx123", project))[1:], "report=report.json", "preview=none"]
             arguments += [f"{service}.{name}={value}" for name, value in at.items()]
             done = subprocess.run(
                 [sys.executable, "-m", "lakebox", *arguments], cwd=upload_folder(tmp_path), capture_output=True,
