@@ -30,11 +30,11 @@ def test_every_fact_of_a_row(project: Path, lake: Path) -> None:
     wanted = {
         "row": 13, "row_key": "row1:1", "data_row_id": "row1", "frame": 1, "global_key": "key1",
         "external_id": "clip1.mp4", "label_id": "label1", "label_creator": "ann@example.com", "project_id": PROJECT,
-        "created_at": "2024-05-01T10:00:00.000+00:00", "label_is_the_export's": True,
+        "created_at": "2024-05-01T10:00:00.000+00:00", "label_in_export": True,
         "editor": f"https://app.labelbox.com/projects/{PROJECT}/data-rows/row1",
     }  # fmt: skip
     assert {name: told[name] for name in wanted} == wanted
-    assert "export.ndjson" in told["export"] and told["config"]
+    assert "export.ndjson" in told["export"]
     assert "Weather: sun" in told["answers"] and "Note: clip number 1" in told["answers"]
 
 
@@ -94,7 +94,7 @@ def test_a_label_that_came_since_is_not_taken_for_the_row_s(project: Path, lake:
     with edited(project) as rows:
         rows[0]["projects"][PROJECT]["labels"][0]["id"] = "another"
     told = explained(project, lake, 0)
-    assert told["label_id"] == "label0" and not told["label_is_the_export's"]
+    assert told["label_id"] == "label0" and not told["label_in_export"]
     assert all(one["feature_id"] == "" for one in told["objects"]) and told["objects"]
 
 

@@ -101,13 +101,13 @@ class Explain(Project):
         names = (f"{stored.media}_name", "global_key", "external_id", "row_data", "label_id", "label_creator",
                  "project_name", "dataset_name", "ontology_id", "width", "height")  # fmt: skip
         told |= {name: _plain(row.get(f"{PREFIX}{name}", "")) for name in names}
-        told["label_is_the_export's"] = label is not None and label.id == told["label_id"]
+        told["label_in_export"] = label is not None and label.id == told["label_id"]
         told |= _dates(raw, project, told["label_id"])
         told["project_id"], told["export"] = project, self.source.describe() if raw else ""
         told["editor"] = _EDITOR.format(project=project, data_row=row[ID])
-        told["config"], told["answers"] = self.config_digest, list(facts(row, stored.columns))
+        told["answers"] = list(facts(row, stored.columns))
         drawn = _keyframes(lake, stored, row[ID])
-        same = label if told["label_is_the_export's"] else None
+        same = label if told["label_in_export"] else None
         told["objects"] = [asdict(one) for one in origins(row, stored.columns, drawn, same, frame)]
         return told
 
