@@ -82,6 +82,19 @@ def test_without_the_export_the_dataset_says_what_it_knows(project: Path, lake: 
     ]
 
 
+def test_keyframes_of_another_segment_do_not_count(project: Path, tmp_path: Path) -> None:
+    with edited(project) as rows:
+        annotations = rows[0]["projects"][PROJECT]["labels"][0]["annotations"]
+        annotations["segments"]["car0"] = [[1, 4], [8, 12]]
+    lake = tmp_path / "lake"
+    assert sync(project, lake).ok
+    for _ in range(2):
+        for row, wanted in ((2, (0, None)), (9, (None, 11))):
+            (car,) = (one for one in explained(project, lake, row)["objects"] if one["column"] == "Car/Car")
+            assert tuple(car["between"]) == wanted
+        (project / "export.ndjson").unlink(missing_ok=True)  # the dataset by itself says the same
+
+
 def test_a_row_without_a_label(project: Path, tmp_path: Path) -> None:
     with edited(project) as rows:
         delete_label(rows[0])

@@ -58,3 +58,15 @@ def test_what_hangs_is_not_waited_for(
     assert said.count("interrupted") == 1 and "Traceback" not in said
     report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     assert report["failures"][0]["error"].startswith("interrupted")
+
+
+def test_a_sweep_ends(project: Path, tmp_path: Path, start: Callable[..., Process]) -> None:
+    clip = project / "media" / "clip0.mp4"
+    clip.unlink()
+    os.mkfifo(clip)
+    process = start(tmp_path, ["-m", *overrides(project, "lake${hydra:job.num}"), "limit=1,2,3"])
+    process.wait_for("plan: 1 to add")
+    time.sleep(0.5)
+    status, took, said = process.end(signal.SIGINT)
+    assert status == 130 and took < 2.5, (status, took, said)
+    assert "2 to add" not in said and said.count("interrupted") == 1

@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import re
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from support.tiny import (
     CLIPS,
     HEIGHT,
     WIDTH,
+    Clip,
     car_box,
     column,
     command,
@@ -29,6 +31,7 @@ from support.tiny import (
     read_number,
     road_mask,
     sync,
+    write_project,
 )
 
 from lakebox import load_config, run
@@ -65,6 +68,12 @@ def previewed(lake: Path, *more: str) -> Path:
 def synced_with_page(project: Path, lake: Path, *more: str) -> tuple[Any, dict[str, Any]]:
     report = run(load_config(*overrides(project, lake, "preview=page", *more)), given={"shows": draw})
     return report, data_of(Path(report.page)) if report.page else {}
+
+
+def numbers(lake: Path) -> Statistics:
+    stored = LocalStorage().find(str(lake))
+    assert stored
+    return statistics(stored)
 
 
 def picture(frame: dict[str, Any]) -> Any:
@@ -118,9 +127,7 @@ def test_few_frames_are_spread_over_all_data_rows(lake: Path) -> None:
 
 
 def test_numbers_of_the_dataset(lake: Path) -> None:
-    stored = LocalStorage().find(str(lake))
-    assert stored
-    found = statistics(stored)
+    found = numbers(lake)
     assert (found.rows, found.assets, found.labelled, found.negative, found.unlabelled) == (ROWS, 3, ROWS, 0, 0)
     assert found.annotators == {"ann@example.com": ROWS} and found.sizes == {f"{WIDTH} x {HEIGHT}": 3}
     said = {each.column: dict(each.counts) for each in found.balances}
@@ -143,6 +150,55 @@ def test_negative_and_unlabelled_rows_are_told_apart(project: Path, tmp_path: Pa
     text = Path(report.page).read_text(encoding="utf-8")
     for number, name in ((8, "labelled rows"), (20, "negative"), (12, "not labelled")):
         assert f"<b>{number}</b> <span>{name}</span>" in text
+
+
+def test_an_answer_in_words_is_an_answer(project: Path, tmp_path: Path) -> None:
+    with edited(project) as rows:
+        for row in rows:
+            annotations = row["projects"]["clproject0"]["labels"][0]["annotations"]
+            annotations["frames"], annotations["segments"] = {}, {}
+            del annotations["classifications"][0]
+    assert sync(project, tmp_path / "lake").ok
+    found = numbers(tmp_path / "lake")
+    assert (found.labelled, found.negative, found.unlabelled) == (ROWS, 0, 0)
+
+
+def test_cells_that_were_never_written_say_nothing(project: Path, tmp_path: Path) -> None:
+    """Labels of one data row cannot be used, so its new columns stay as they are."""
+    lake = tmp_path / "lake"
+    assert sync(project, lake, "task=create").ok
+    shutil.rmtree(project / "masks")
+    with edited(project) as rows:
+        for row in rows[1:]:
+            annotations = row["projects"]["clproject0"]["labels"][0]["annotations"]
+            for spelled in annotations["frames"].values():
+                for name in [name for name in spelled["objects"] if name.startswith("road")]:
+                    del spelled["objects"][name]
+    report, data = synced_with_page(project, lake, "task=annotate")
+    assert [failure.data_row_id for failure in report.failures] == ["row0"] and report.page
+    found = numbers(lake)
+    assert (found.labelled, found.unlabelled) == (ROWS - CLIPS[0].frames, CLIPS[0].frames)
+    assert not any(frame["shapes"] for frame in data["frames"] if frame["asset"] == 0)
+
+
+def test_changes_of_a_long_video_with_masks(tmp_path: Path) -> None:
+    """More frames than are compared at once."""
+    project, lake = write_project(tmp_path / "project", [Clip(0, 80)]), tmp_path / "lake"
+    assert sync(project, lake, "pixels=none").ok
+    before = deeplake.open_read_only(str(lake)).version
+    with edited(project) as rows:
+        move_object(rows[0], "car0", 0, by=2)
+    assert sync(project, lake, "pixels=none").ok
+    report = run(load_config("task=diff", f"path='{lake}'", f"task.from_version='{before}'"))
+    assert report.changes and list(report.changes[0]["frames"]) == list(range(79))
+
+
+def test_a_drawing_that_breaks_is_no_failure_of_the_run(project: Path, tmp_path: Path) -> None:
+    def breaks(*_: object) -> bytes:
+        raise ZeroDivisionError
+
+    report = run(load_config(*overrides(project, tmp_path / "lake", "preview=page")), given={"shows": breaks})
+    assert report.ok and report.page == "" and report.dataset.rows == ROWS
 
 
 def test_a_run_that_changes_something_makes_a_page(project: Path, tmp_path: Path) -> None:
@@ -214,7 +270,7 @@ def test_text_of_annotators_stays_text(project: Path, tmp_path: Path) -> None:
     with edited(project) as rows:
         for row in rows:
             label = row["projects"]["clproject0"]["labels"][0]
-            label["label_details"]["created_by"] = "<img src=x onerror=alert(1)>"
+            label["label_details"]["created_by"] = "<img src=x onerror=alert(1)> 注釈者"
             label["annotations"]["classifications"][1]["text_answer"]["content"] = "<b>$\\alpha$</b> & \u2028"
             row["data_row"]["external_id"] = "<svg onload=alert(2)>.mp4"
             for spelled in label["annotations"]["frames"].values():

@@ -103,8 +103,9 @@ def test_runs_that_go_well(live: Live, shared: tuple[str, ...], verbose: str) ->
     planned = told(live, *shared, verbose, "task=plan")
     assert (planned.status, planned.leaks()) == (0, [])
     for lake, more in {"lake": (), "kept-lake": ("fetch=cached", kept, "masks=link")}.items():
-        done = told(live, *shared, *more, verbose, f"path={live.folder / lake}")
+        done = told(live, *shared, *more, verbose, f"path={live.folder / lake}", "preview=page")
         assert (done.status, done.leaks()) == (0, [])
+        assert (live.folder / f"{lake}.html").is_file(), "what is looked at has no key either"
     assert live.wrong() == []
     assert len(list((live.folder / ".lakebox/runs").glob("*/lakebox.log"))) == 3
 

@@ -28,7 +28,7 @@ def _app(cfg: DictConfig) -> Any:
     global _started, _failed_jobs
     _started = True
     status, outcome = _run(cfg)
-    if HydraConfig.get().mode == RunMode.MULTIRUN:
+    if HydraConfig.get().mode == RunMode.MULTIRUN and status != INTERRUPTED:
         _failed_jobs += status != OK
         return outcome
     sys.exit(status)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -107,5 +108,7 @@ def _clean(name: str) -> str:
 
 def _address(figure: Figure) -> str:
     file = io.BytesIO()
-    figure.savefig(file, format="svg", metadata={"Date": None}, transparent=True)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph")  # text stays text: the browser's fonts have it
+        figure.savefig(file, format="svg", metadata={"Date": None}, transparent=True)
     return f"data:image/svg+xml;base64,{base64.b64encode(file.getvalue()).decode('ascii')}"

@@ -62,8 +62,8 @@ class Signals:
 def ending_soon(leave: Callable[[], object], status: int, grace: float = GRACE) -> Iterator[None]:
     """Ctrl-C interrupts as usual, and what goes on after `grace` seconds all the same (a download that hangs, a long
     picture) is left as a kill leaves it, which the next run can take: the process ends with `status` after `leave`."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        yield  # who started this in the background wants no Ctrl-C to reach it
         return
 
     def interrupt(number: int, frame: FrameType | None) -> None:

@@ -119,6 +119,8 @@ def _between(one: dict[str, Any]) -> str:
     before, after = one["between"]
     if one["keyframe"]:
         return "on this frame"
+    if before is None and after is None:
+        return "on no frame that has a row"
     if None in (before, after):
         return f"held from frame {after if before is None else before}"
     return f"between frames {before} and {after}"

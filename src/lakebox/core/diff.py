@@ -17,6 +17,8 @@ What = Literal["added", "removed", "changed"]
 Row = Mapping[str, Any]
 """Column key -> cell."""
 
+MASKED_FRAMES = 32
+"""Frames that are compared at once where cells hold masks: some megabytes each."""
 _GEOMETRY, _TRACKS, _PIXELS = ":geometry", ":tracks", "lakebox:pixels"
 
 
@@ -78,13 +80,17 @@ def _changed(before: View, old: Stored, was: StoredAsset, after: View, new: Stor
     columns = (*old.columns, *new.columns)
     names = {column.key: column.name for column in columns}
     widths = {column.key: len(column.classes or ()) for column in columns if column.type == "array"}
-    left, right = _rows(before, old, was, widths), _rows(after, new, asset, widths)
-    found = _Gathered()
+    rows = [dict(zip(_frames(v, a), a.rows.tolist(), strict=True)) for v, a in ((before, was), (after, asset))]
+    every, found = sorted({*rows[0], *rows[1]}), _Gathered()
     if was.media_stamp != asset.media_stamp:
-        found.frames |= {*left, *right}
+        found.frames |= set(every)
         found.columns |= {_PIXELS} & names.keys()
-    for frame in sorted({*left, *right}):
-        _compare(frame, left.get(frame, {}), right.get(frame, {}), found)
+    step = MASKED_FRAMES if any("mask" in column.type for column in columns) else max(1, len(every))
+    for start in range(0, len(every), step):
+        part = every[start : start + step]
+        left, right = _rows(before, old, rows[0], part, widths), _rows(after, new, rows[1], part, widths)
+        for frame in part:
+            _compare(frame, left.get(frame, {}), right.get(frame, {}), found)
     objects = tuple(
         ObjectChange(names[key], track, _what(kinds), tuple(sorted(f for fs in kinds.values() for f in fs)))
         for (key, track), kinds in sorted(found.objects.items(), key=lambda item: (names[item[0][0]], item[0][1]))
@@ -98,14 +104,19 @@ def _what(kinds: Mapping[str, Sequence[int]]) -> What:
     return "added" if set(kinds) == {"added"} else "removed" if set(kinds) == {"removed"} else "changed"
 
 
-def _rows(view: View, stored: Stored, asset: StoredAsset, widths: Mapping[str, int]) -> dict[int, Row]:
+def _rows(
+    view: View, stored: Stored, rows: Mapping[int, int], frames: Sequence[int], widths: Mapping[str, int]
+) -> dict[int, Row]:
     """Frame -> cells of annotations and facts. Checklists are as wide as the wider of both versions has them."""
-    wanted = [column for column in stored.columns if _counts(column)]
-    cells = {column.key: view.read(column.name, asset.rows) for column in wanted}
+    own = [frame for frame in frames if frame in rows]
+    if not own:
+        return {}
+    wanted, numbers = [column for column in stored.columns if _counts(column)], np.array([rows[f] for f in own])
+    cells = {column.key: view.read(column.name, numbers) for column in wanted}
     for column in wanted:
         if column.type == "array" and column.ndim == 2 and column.classes is not None:
             cells[column.key] = [_widened(cell, widths[column.key]) for cell in cells[column.key]]
-    return {frame: {key: cells[key][at] for key in cells} for at, frame in enumerate(_frames(view, asset))}
+    return {frame: {key: cells[key][at] for key in cells} for at, frame in enumerate(own)}
 
 
 def _widened(cell: Any, width: int) -> Any:

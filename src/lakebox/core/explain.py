@@ -48,7 +48,8 @@ def origins(row: Row, columns: Sequence[Column], drawn: Mapping[str, Mapping[int
     Args:
         row: its cells, without pixels and masks.
         columns: the dataset's.
-        drawn: by key of the keyframes column, track -> its keyframes (0-based, ascending) as far as there are rows.
+        drawn: by key of the keyframes column, track -> its keyframes (0-based, ascending) on the rows around this one
+            on which the object is without a break.
         label: what the export says, if it is at hand: also of keyframes on frames that have no row.
         frame: 0-based.
     """
@@ -61,7 +62,7 @@ def origins(row: Row, columns: Sequence[Column], drawn: Mapping[str, Mapping[int
             track = known.get(number)
             name, schema = _class(row, by_key.get(f"{base}:labels"), column, base, at)
             keyframe = bool(row[by_key[f"{base}:keyframes"].name][at])
-            keyframes = _drawn(track) if track else list(drawn.get(f"{base}:keyframes", {}).get(number, ()))
+            keyframes = _drawn(track, frame) if track else list(drawn.get(f"{base}:keyframes", {}).get(number, ()))
             yield Origin(
                 column.name,
                 track.name if track else name,
@@ -81,8 +82,11 @@ def around(keyframes: Sequence[int], frame: int) -> tuple[int | None, int | None
     return keyframes[place - 1] if place else None, keyframes[place] if place < len(keyframes) else None
 
 
-def _drawn(track: Track) -> list[int]:
-    return [int(frame) for frame in track.frames[track.drawn]]
+def _drawn(track: Track, frame: int) -> list[int]:
+    """Keyframes of the segment that the frame is in: nothing is interpolated from one segment to another."""
+    drawn = [int(number) for number in track.frames[track.drawn]]
+    segment = next((each for each in track.segments or () if each[0] <= frame <= each[1]), None)
+    return [number for number in drawn if segment is None or segment[0] <= number <= segment[1]]
 
 
 def _class(row: Row, labels: Column | None, column: Column, base: str, at: int) -> tuple[str, str]:

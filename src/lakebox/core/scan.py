@@ -227,6 +227,17 @@ def choose_label(data: Json, project_id: str, policy: LabelPolicy) -> tuple[Labe
     return (head, parse_label(raw[head.id], head)) if head else (None, None)
 
 
+def find_label(data: Json, project_id: str, label_id: str) -> Label | None:
+    """A label by its id, parsed; None if the data row has none of that id.
+
+    Raises:
+        RowError: the label is not in Labelbox's form.
+    """
+    labels = (data.get("projects") or {}).get(project_id, {}).get("labels") or ()
+    raw = next((label for label in labels if str(label.get("id")) == label_id), None)
+    return parse_label(raw, _head(raw, set())) if raw is not None else None
+
+
 def _head(label: Json, benchmarks: set[Any]) -> LabelHead:
     details, performance = label.get("label_details") or {}, label.get("performance_details") or {}
     return LabelHead(

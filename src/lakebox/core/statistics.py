@@ -89,11 +89,15 @@ class _Counted:
     @property
     def is_shown(self) -> bool:
         """Whether there is something to see that no other column says."""
-        return not self._is_told and (self.column.classes is not None or bool(self._counts.sum()))
+        said = bool(self._counts.sum())
+        return not self._is_told and (said or (self.column.classes is not None and not self.column.archived))
 
     def add(self, cells: Sequence[Any]) -> NDArray[np.int64]:
         """How much each row says."""
         lengths = _lengths(cells)
+        cells = [cell for cell in cells if cell is not None]  # what was never written
+        if self.column.type == "text":
+            return lengths
         if self.is_tracks:
             self._counts[0] += lengths.sum()
         elif self.column.type == "class":
@@ -113,10 +117,8 @@ class _Counted:
 
 
 def _counts(column: Column) -> bool:
-    """Class columns; of tools, their `_labels` where several share a group, else how many objects there are."""
-    if column.archived or column.key.startswith("lakebox:"):
-        return False
-    if column.key.endswith(":tracks"):
+    """Whether it says something of labels: objects by their tracks, classes, and answers in words about rows."""
+    if column.key.endswith(":tracks") or (column.type == "text" and column.key.startswith("/")):
         return True
     return column.classes is not None and column.type in ("class", "array")
 

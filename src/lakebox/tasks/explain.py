@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,9 @@ from lakebox.core.model import Label
 from lakebox.core.page import Doing, Shown
 from lakebox.core.preview import class_names, facts
 from lakebox.core.report import Report
-from lakebox.core.scan import choose_label
+from lakebox.core.scan import find_label
 from lakebox.core.statistics import Statistics
-from lakebox.errors import ConfigError, LakeboxError, SourceError
+from lakebox.errors import ConfigError, LakeboxError, RowError, SourceError
 from lakebox.tasks.beside import find_labels
 from lakebox.tasks.kept import address_of
 from lakebox.tasks.page import Draw, NoPage
@@ -56,7 +56,7 @@ class Explain(Project):
         row = {one.name: lake.read(one.name, at)[0] for one in stored.columns if one.type not in _LARGE}
         raw = self._exported(row[ID], report)
         project = str(lake.described().get("project_id", ""))
-        label = choose_label(raw, project, self.labels)[1] if raw and project in raw["projects"] else None
+        label = self._label(raw, project, row[f"{PREFIX}label_id"], report)
         report.explained = self._told(number, row, stored, project, raw, label, lake)
         report.plan = f"row {number} is {row[ROW_KEY]}" + self._drawn(place, lake, number, row, report)
         report.dataset.path, report.dataset.branch = address_of(place), place.branch
@@ -92,6 +92,19 @@ class Explain(Project):
         report.warnings.append(f"{self.source.describe()} has no data row {data_row_id}: feature ids are not known")
         return None
 
+    def _label(self, raw: Mapping[str, Any] | None, project: str, label_id: str, report: Report) -> Label | None:
+        """The label that the row was made of, as the export has it now; None, with a warning, where it has none."""
+        if raw is None or not label_id:
+            return None
+        try:
+            label = find_label(raw, project, label_id)
+        except RowError as error:
+            report.warnings.append(f"feature ids are not known: {error}")
+            return None
+        if label is None:
+            report.warnings.append(f"{self.source.describe()} has no label {label_id} any more: feature ids not known")
+        return label
+
     def _told(
         self, number: int, row: Mapping[str, Any], stored: Stored, project: str, raw: Mapping[str, Any] | None,
         label: Label | None, lake: Lake,
@@ -101,14 +114,13 @@ class Explain(Project):
         names = (f"{stored.media}_name", "global_key", "external_id", "row_data", "label_id", "label_creator",
                  "project_name", "dataset_name", "ontology_id", "width", "height")  # fmt: skip
         told |= {name: _plain(row.get(f"{PREFIX}{name}", "")) for name in names}
-        told["label_in_export"] = label is not None and label.id == told["label_id"]
+        told["label_in_export"] = label is not None
         told |= _dates(raw, project, told["label_id"])
         told["project_id"], told["export"] = project, self.source.describe() if raw else ""
         told["editor"] = _EDITOR.format(project=project, data_row=row[ID])
         told["answers"] = list(facts(row, stored.columns))
-        drawn = _keyframes(lake, stored, row[ID])
-        same = label if told["label_in_export"] else None
-        told["objects"] = [asdict(one) for one in origins(row, stored.columns, drawn, same, frame)]
+        drawn = _keyframes(lake, stored, number)
+        told["objects"] = [asdict(one) for one in origins(row, stored.columns, drawn, label, frame)]
         return told
 
     def _drawn(self, place: Place, lake: Lake, number: int, row: Mapping[str, Any], report: Report) -> str:
@@ -143,20 +155,31 @@ def _dates(raw: Mapping[str, Any] | None, project: str, label_id: str) -> dict[s
     }
 
 
-def _keyframes(lake: Lake, stored: Stored, data_row_id: str) -> dict[str, dict[int, list[int]]]:
-    """Key of the keyframes column -> track -> its keyframes among the rows of a data row."""
-    rows = next((one.rows for one in stored.assets if one.id == data_row_id and one.complete), None)
+def _keyframes(lake: Lake, stored: Stored, number: int) -> dict[str, dict[int, list[int]]]:
+    """Key of the keyframes column -> track -> its keyframes on the rows around this one on which it is unbroken."""
+    rows = next((one.rows for one in stored.assets if one.complete and number in one.rows), None)
     if rows is None or stored.media != "video":
         return {}
-    frames, by_key = lake.read("frame_idx", rows), {column.key: column for column in stored.columns}
+    at, frames = rows.tolist().index(number), [int(frame) for frame in lake.read("frame_idx", rows)]
+    by_key = {column.key: column for column in stored.columns}
     found: dict[str, dict[int, list[int]]] = {}
     for key, column in by_key.items():
         tracks = by_key.get(f"{key.removesuffix(':keyframes')}:tracks") if key.endswith(":keyframes") else None
-        if tracks is None:
-            continue
-        said = zip(frames, lake.read(tracks.name, rows), lake.read(column.name, rows), strict=True)
-        for frame, numbers, flags in said:
-            for number, flag in zip(numbers.tolist(), flags.tolist(), strict=True):
-                if flag:
-                    found.setdefault(key, {}).setdefault(number, []).append(int(frame))
+        if tracks is not None:
+            numbers = [[] if cell is None else cell.tolist() for cell in lake.read(tracks.name, rows)]
+            flags = lake.read(column.name, rows)
+            found[key] = {
+                track: [frames[i] for i in _stretch(numbers, track, at) if flags[i][numbers[i].index(track)]]
+                for track in numbers[at]
+            }
     return found
+
+
+def _stretch(numbers: Sequence[Sequence[int]], track: int, at: int) -> range:
+    """Places around `at` on which the track is without a break."""
+    start, stop = at, at + 1
+    while start and track in numbers[start - 1]:
+        start -= 1
+    while stop < len(numbers) and track in numbers[stop]:
+        stop += 1
+    return range(start, stop)

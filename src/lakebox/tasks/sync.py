@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import replace
+from itertools import islice
 from typing import Literal
 
 from pydantic import Field, PositiveInt, SkipValidation
@@ -116,11 +117,13 @@ class Sync(Project):
         try:
             doing = done(report, self.name, address_of(place), labels.version, self.config_digest)
             earlier = labels.at(before) if before else None
-            found = list(changes(earlier, labels)) if earlier is not None else []
+            found = list(islice(changes(earlier, labels), self.preview.frames())) if earlier is not None else []
             what = shown(self.storage, place, labels, doing, self.preview.frames(), found, earlier)
             report.page = str(self.preview.write(self.shows, what, self.path))
         except LakeboxError as error:
             log.warning("no page: %s", error)
+        except Exception as error:  # noqa: BLE001 - a drawing that fails is no failure of a run that is done
+            log.warning("no page: drawing failed: %s: %s", type(error).__name__, error)
 
     def _actions(self) -> frozenset[str]:
         return frozenset(self.does)
