@@ -55,7 +55,7 @@ VENDORS = {
     "supervision": {"lakebox.adapters.drawing"},
     "matplotlib": {"lakebox.adapters.charts", "lakebox.adapters.drawing"},  # charts, and a font
     "jinja2": {"lakebox.adapters.page"},
-    "rich": {"lakebox.adapters.terminal"},
+    "rich": {"lakebox.adapters.terminal", "lakebox.adapters.bars"},  # the report, and how far a run is
     "yaml": {"lakebox.adapters.documents"},
     "hydra": {"lakebox.cli", "lakebox.config", "lakebox.run_folder"},
     "omegaconf": {"lakebox.cli", "lakebox.config", "lakebox.run_folder", "lakebox.runner"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,11 @@ class Counting(Silent):
     """Progress that counts."""
 
     def __init__(self) -> None:
-        self.begun: list[tuple[str, int]] = []
+        self.begun: list[tuple[str, Sequence[int] | None]] = []
         self.done = 0
 
-    def begin(self, what: str, assets: int) -> None:
-        self.begun.append((what, assets))
+    def begin(self, what: str, sizes: Sequence[int] | None) -> None:
+        self.begun.append((what, sizes))
 
     def asset(self) -> None:
         self.done += 1
@@ -77,7 +78,7 @@ def test_everything_is_created_in_order(box: MemoryLabelbox, clips: Path) -> Non
     assert report.as_dict()["labelbox"] == {
         "project_id": project, "dataset_id": dataset, "ontology_id": ontology, "batches": ["lanes_batch"],
     }  # fmt: skip
-    assert progress.begun == [("uploading", 3)]
+    assert progress.begun == [("uploading", [1, 1, 1])]
     assert progress.done == 3
 
 

@@ -51,6 +51,8 @@ from lakebox.core.layout import make_layout
 from lakebox.core.mapping import Mapping
 from lakebox.core.ontology import parse_ontology
 from lakebox.core.ports import Files, Tools
+from lakebox.core.progress import Here
+from lakebox.runner import Silent
 from lakebox.tasks.assets import AssetWork
 
 pytest_plugins = ["support.labelbox_fixtures", "support.live_fixtures"]
@@ -162,7 +164,7 @@ def work(source: Any, files: Files) -> AssetWork:
     mapping = Mapping.model_validate({"converters": built(config.mapping.converters)})
     layout = make_layout(ontology, mapping, (), {})
     return AssetWork(
-        source, files, Tools(open_media, fetch_masks), Latest(), All(), Jpeg(), Processes(), "clproject0", layout,
+        source, files, Here(Silent()), Tools(open_media, fetch_masks), Latest(), All(), Jpeg(), Processes(), "clproject0", layout,
         Jpeg().column("video"), 1,
     )  # fmt: skip
 

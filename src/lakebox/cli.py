@@ -36,9 +36,10 @@ def _app(cfg: DictConfig) -> Any:
 
 def _run(cfg: DictConfig) -> tuple[int, dict[str, Any]]:
     """Exit status, and the report or error as data. What is slow to import comes only now, after --help and --cfg."""
+    from lakebox.adapters.bars import Bars
     from lakebox.adapters.report_file import INTERRUPTED as STOPPED
     from lakebox.adapters.signals import ending_soon
-    from lakebox.adapters.terminal import Bars, complain, show
+    from lakebox.adapters.terminal import complain, show
     from lakebox.runner import draw, report_file, run
 
     told = threading.Event()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -16,7 +16,8 @@ from lakebox.adapters.signals import Signals
 from lakebox.config import build
 from lakebox.core.fingerprint import digest
 from lakebox.core.page import Shown
-from lakebox.core.ports import Progress, Tools
+from lakebox.core.ports import Tools
+from lakebox.core.progress import Progress
 from lakebox.core.report import Report
 from lakebox.errors import ConfigError
 
@@ -26,13 +27,19 @@ _DRAWN_BY = {"html": "page", "png": "drawing"}
 class Silent:
     """Progress that nobody watches."""
 
-    def begin(self, what: str, assets: int) -> None:
+    def begin(self, what: str, sizes: Sequence[int] | None) -> None:
         """Nothing."""
 
     def rows(self, count: int) -> None:
         """Nothing."""
 
     def asset(self) -> None:
+        """Nothing."""
+
+    def fetched(self, size: int) -> None:
+        """Nothing."""
+
+    def decoded(self, count: int) -> None:
         """Nothing."""
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
@@ -350,8 +350,8 @@ class Meddling(Silent):
         self.times = times
         self._rows = self._after = after_rows
 
-    def begin(self, what: str, assets: int) -> None:
-        if not self._after:
+    def begin(self, what: str, sizes: Sequence[int] | None) -> None:
+        if sizes is not None and not self._after:  # not while the project is still being read
             self._now()
 
     def rows(self, count: int) -> None:
@@ -373,7 +373,7 @@ class CutBehindTheLast(Silent):
         self._new = new
         self._adding = False
 
-    def begin(self, what: str, assets: int) -> None:
+    def begin(self, what: str, sizes: Sequence[int] | None) -> None:
         self._adding = what.startswith("media")
 
     def asset(self) -> None:

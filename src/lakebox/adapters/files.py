@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from lakebox.adapters.http import Body, Web
+from lakebox.adapters.http import Body, Web, unheard
 from lakebox.adapters.media_cache import MediaCache
 from lakebox.core.component import Component
 from lakebox.core.ports import File, Presigner
@@ -35,14 +35,16 @@ class Fetch(Component):
     patience: PositiveFloat = Field(default=120.0, description="Longest Retry-After, in seconds, that is waited for")
     cache: MediaCache | None = Field(default=None, description="Keeps fetched media on this machine")
 
-    def files(self, presigner: Presigner) -> Files:
-        """Files behind addresses that this presigner signs; may be used from many threads."""
+    def files(self, presigner: Presigner, fetched: Callable[[int], None] = unheard) -> Files:
+        """Files behind addresses that this presigner signs; may be used from many threads, and so may `fetched`, which
+        is told the bytes that come over the network."""
         web = Web(
             presigner,
             connections=self.connections,
             timeout=(self.connect_seconds, self.read_seconds),
             attempts=self.attempts,
             patience=self.patience,
+            fetched=fetched,
         )
         return Files(web, self)
 
@@ -61,8 +63,8 @@ class Files:
         """How many reads are worth having under way."""
         self._cache = fetch.cache
 
-    def __reduce__(self) -> tuple[Callable[[Presigner], Files], tuple[Presigner]]:
-        return self._fetch.files, (self._web.signer.presigner,)
+    def __reduce__(self) -> tuple[Callable[..., Files], tuple[Presigner, Callable[[int], None]]]:
+        return self._fetch.files, (self._web.signer.presigner, self._web.fetched)
 
     def read(self, url: str) -> bytes:
         """The whole file.

@@ -60,6 +60,10 @@ class _DroppedError(Exception):
         self.after = after
 
 
+def unheard(size: int) -> None:
+    """Nobody wants to know how much came."""
+
+
 class Web:
     """Opens addresses, signed by a presigner when they are fetched. Safe to use from many threads.
 
@@ -69,15 +73,18 @@ class Web:
         timeout: seconds to connect, and to wait for the next bytes.
         attempts: tries in a row without a byte before a file counts as not to be had.
         patience: longest `Retry-After`, in seconds, that is waited for.
+        fetched: told the bytes of bodies as they come.
     """
 
     def __init__(
-        self, presigner: Presigner, *, connections: int, timeout: tuple[float, float], attempts: int, patience: float
-    ) -> None:
+        self, presigner: Presigner, *, connections: int, timeout: tuple[float, float], attempts: int, patience: float,
+        fetched: Callable[[int], None] = unheard,
+    ) -> None:  # fmt: skip
         self.signer = Signer(presigner)
         self._timeout = timeout
         self.attempts = attempts
         self.patience = patience
+        self.fetched = fetched
         self._session = _Session()
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         adapter = HTTPAdapter(pool_connections=connections, pool_maxsize=connections)
@@ -185,6 +192,7 @@ class Body(io.RawIOBase):
         data: bytes = self._patiently(lambda: self._some(len(view)))
         view[: len(data)] = data
         self._position += len(data)
+        self._web.fetched(len(data))
         return len(data)
 
     def readall(self) -> bytes:

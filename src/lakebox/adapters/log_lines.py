@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 
 from lakebox.core.urls import hushed
 
@@ -13,3 +14,12 @@ class Hushed(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The line, with its traceback if it has one."""
         return hushed(super().format(record))
+
+
+class Stderr(logging.StreamHandler):  # type: ignore[type-arg]
+    """Writes to what standard error is at the moment: a progress display takes its place, and stays below its lines."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        self.stream = sys.stderr
+        super().emit(record)

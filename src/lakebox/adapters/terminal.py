@@ -1,4 +1,4 @@
-"""The terminal (rich): progress bars, and the report for people."""
+"""The terminal (rich): errors, and the report for people."""
 
 from __future__ import annotations
 
@@ -8,56 +8,10 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 
 _QUIET = ("check", "preview", "explain", "history", "diff", "revert", "join")
 """Tasks whose report is one sentence."""
-
-
-class Bars:
-    """A bar of assets with the number of rows, on standard error; nothing when that is not a terminal."""
-
-    def __init__(self) -> None:
-        console = Console(stderr=True)
-        self._bars = Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("data rows"),
-            TextColumn("{task.fields[rows]} rows"), TimeElapsedColumn(), TimeRemainingColumn(),
-            console=console, disable=not console.is_terminal, transient=True,
-        )  # fmt: skip
-        self._current: TaskID | None = None
-        self._count = 0
-
-    def __enter__(self) -> Bars:
-        self._bars.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bars.stop()
-
-    def begin(self, what: str, assets: int) -> None:
-        """A stage begins; one without assets shows nothing."""
-        self._count = 0
-        self._current = self._bars.add_task(what, total=assets, rows=0) if assets else None
-
-    def rows(self, count: int) -> None:
-        """So many rows more."""
-        self._count += count
-        if self._current is not None:
-            self._bars.update(self._current, rows=self._count)
-
-    def asset(self) -> None:
-        """One asset more."""
-        if self._current is not None:
-            self._bars.advance(self._current)
 
 
 def complain(text: str) -> None:

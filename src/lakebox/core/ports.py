@@ -189,8 +189,9 @@ class Files(Protocol):
 class Fetch(Protocol):
     """How files are fetched."""
 
-    def files(self, presigner: Presigner) -> Files:
-        """Files behind addresses that this presigner signs, at the moment they are fetched."""
+    def files(self, presigner: Presigner, fetched: Callable[[int], None]) -> Files:
+        """Files behind addresses that this presigner signs, at the moment they are fetched; `fetched` is told the bytes
+        that came, from many threads."""
 
 
 Planes = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]
@@ -253,19 +254,6 @@ class Tools:
     """File, what is declared, how frames are numbered, threads to decode with."""
     fetch_masks: Callable[[Files, Mapping[str, str], tuple[int, int]], Masks]
     """Files, address to fetch by address in the export, (height, width) -> masks."""
-
-
-class Progress(Protocol):
-    """Shows how far a run is."""
-
-    def begin(self, what: str, assets: int) -> None:
-        """A stage with so many assets begins."""
-
-    def rows(self, count: int) -> None:
-        """So many rows were written."""
-
-    def asset(self) -> None:
-        """An asset is done, well or badly."""
 
 
 class Stop(Protocol):

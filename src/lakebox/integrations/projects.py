@@ -10,10 +10,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import quote
 
+from lakebox.adapters.bars import Bars
 from lakebox.adapters.documents import read_document
 from lakebox.adapters.labelbox_upload import UploadService
 from lakebox.adapters.object_store import azure_blobs
-from lakebox.adapters.terminal import Bars
 from lakebox.core.urls import unsigned
 from lakebox.errors import ConfigError, UploadError
 from lakebox.integrations.service import endpoints, keyed

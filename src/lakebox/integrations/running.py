@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from lakebox.adapters.terminal import Bars
+from lakebox.adapters.bars import Bars
 from lakebox.config import load_config
 from lakebox.errors import DataRowsError
 from lakebox.runner import run

@@ -16,6 +16,7 @@ from lakebox.core.facts import PREFIX, fact_columns, facts_stamp, media_columns
 from lakebox.core.lake_port import Lake, StoredAsset
 from lakebox.core.model import Asset, Failure
 from lakebox.core.ports import Stop
+from lakebox.core.progress import Here, Progress
 from lakebox.core.report import Report
 from lakebox.core.seen import SEEN
 from lakebox.core.tally import Tally
@@ -149,9 +150,11 @@ class Step:
 
     def _work(self) -> AssetWork:
         project, prepared = self.project, self.prepared
+        meter = Here(project.progress)
         return AssetWork(
             source=project.source,
-            files=project.fetch.files(project.presigner),
+            files=project.fetch.files(project.presigner, meter.fetched),
+            meter=meter,
             tools=project.tools,
             labels=project.labels,
             frames=project.frames,
@@ -171,11 +174,11 @@ class Step:
             todo = tuple(
                 (asset, replace(old, facts_stamp="")) for asset, old in todo
             )  # a column was taken away by hand
-        self.project.progress.begin("annotations", len(todo))
+        self.project.progress.begin("annotations", [len(old.rows) for _, old in todo])
         items = _old_rows(lake, todo, prepared.media)
         with closing(work.blocks(work.relabel, items, prepared.media)) as streamed:
             for ready, blocks in streamed:
-                asset, counted = ready.item.asset, _Counted(blocks, self.project.stop)
+                asset, counted = ready.item.asset, _Counted(blocks, self.project.progress, self.project.stop)
                 with self._reported(asset, counted, partial(work.unwritten, ready)):
                     writer.update(stored[asset.id], counted)
                     report.assets["relabelled"] += asset.id not in report.new
@@ -185,11 +188,11 @@ class Step:
         prepared, report = self.prepared, self.report
         todo = prepared.todo.add
         replaced = {asset.id: old for asset, old in todo if old}
-        self.project.progress.begin("media and annotations", len(todo))
+        self.project.progress.begin("media and annotations", [asset.media.frames or 1 for asset, _ in todo])
         items = _new_rows(prepared, videos)
         with closing(work.blocks(work.add, items, prepared.media)) as streamed:
             for ready, blocks in streamed:
-                asset, counted = ready.item.asset, _Counted(blocks, self.project.stop)
+                asset, counted = ready.item.asset, _Counted(blocks, self.project.progress, self.project.stop)
                 with self._reported(asset, counted, partial(work.unwritten, ready)):
                     rows = writer.append(videos.placed(asset, counted) if videos else counted)
                     self._fresh[asset.id] = rows
@@ -225,8 +228,9 @@ class Step:
 class _Counted:
     """Blocks on their way to the writer, counted, until somebody wants the run to end."""
 
-    def __init__(self, blocks: Iterator[Block], stop: Stop) -> None:
+    def __init__(self, blocks: Iterator[Block], progress: Progress, stop: Stop) -> None:
         self._blocks = blocks
+        self._progress = progress
         self._stop = stop
         self.tally = Tally()
         self.rows = self.masks = 0
@@ -236,6 +240,8 @@ class _Counted:
             self.tally = block.tally or self.tally
             self.masks += block.masks
             self.rows += block.rows
+            self._progress.fetched(block.elsewhere[0])
+            self._progress.decoded(block.elsewhere[1])
             yield block
             if self._stop.asked():
                 raise Stopped("stopped because it was asked to; what was finished is committed")

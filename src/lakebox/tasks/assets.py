@@ -22,6 +22,7 @@ from lakebox.core.labels import LabelPolicy
 from lakebox.core.layout import Layout
 from lakebox.core.model import Asset, Label
 from lakebox.core.ports import Executor, File, Files, Masks, OpenMedia, Pixels, Source, Tools
+from lakebox.core.progress import Meter
 from lakebox.core.scan import choose_label
 from lakebox.core.tally import Tally, Timeline
 from lakebox.errors import AssetError, FetchError, LakeboxError, MaskError, MediaError
@@ -84,6 +85,7 @@ class AssetWork:
 
     source: Source
     files: Files
+    meter: Meter
     tools: Tools
     labels: LabelPolicy
     frames: FrameSelection
@@ -117,7 +119,7 @@ class AssetWork:
                 component of the user raises is this data row's failure, too, and not the run's.
         """
         with _one_failure():
-            yield from self._add(_sound(ready))
+            yield from map(self._metered, self._add(_sound(ready)))
 
     def relabel(self, ready: Ready[OldRows]) -> Iterator[Block]:
         """Blocks of annotation and `lb_meta` columns. Masks are fetched and checked before the first block.
@@ -126,7 +128,11 @@ class AssetWork:
             AssetError: the labels cannot be used; nothing was yielded. Otherwise as `add`.
         """
         with _one_failure():
-            yield from self._relabel(_sound(ready))
+            yield from map(self._metered, self._relabel(_sound(ready)))
+
+    def _metered(self, block: Block) -> Block:
+        taken = self.meter.taken()
+        return replace(block, elsewhere=taken) if any(taken) else block
 
     def _read(self, item: Item) -> Ready[Item]:
         """The export is where the run is, and not where its workers are."""
@@ -219,7 +225,7 @@ class AssetWork:
             yield from ((start, []) for start in range(0, len(frames), batch))
             return
         encode = self.executor.map if len(frames) > 1 else map  # threads for a single frame cost more than they save
-        cells = self.pixels.cells(media, frames, encode)
+        cells = self._counted(self.pixels.cells(media, frames, encode))
         start, ready = 0, list(islice(cells, batch))
         while following := list(islice(cells, batch)):
             yield start, ready
@@ -229,6 +235,11 @@ class AssetWork:
                 f"{start + len(ready)} frames decoded but {len(frames)} expected; replace or re-encode the file"
             )
         yield start, ready
+
+    def _counted(self, cells: Iterator[Any]) -> Iterator[Any]:
+        for cell in cells:
+            self.meter.decoded(1)
+            yield cell
 
     def _relabel(self, ready: Ready[OldRows]) -> Iterator[Block]:
         item, asset, fetched = ready.item, ready.item.asset, ready.fetched

@@ -13,6 +13,7 @@ from lakebox.core.columns import CellList, Cells, Column
 from lakebox.core.compile import Compiled
 from lakebox.core.convert import Deferred, is_deferred
 from lakebox.core.ports import Masks
+from lakebox.core.progress import Counts
 from lakebox.core.tally import Tally
 
 BATCH_ROWS = 64
@@ -37,6 +38,8 @@ class Block:
     """On the first block: number of mask files fetched."""
     beside: int = 0
     """Bytes that are stored beside the rows."""
+    elsewhere: Counts = (0, 0)
+    """What another process counted on its way to this block."""
 
     def nbytes(self) -> int:
         """About how much memory the cells take, to know when to commit."""

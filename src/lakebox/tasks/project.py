@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -28,12 +28,12 @@ from lakebox.core.ports import (
     OnError,
     Pixels,
     Presigner,
-    Progress,
     Source,
     SourceRow,
     Stop,
     Tools,
 )
+from lakebox.core.progress import Progress
 from lakebox.core.report import Report
 from lakebox.core.scan import Reading, Scan, scan
 from lakebox.core.seen import MAPPING, ONTOLOGY, Seen, since
@@ -147,7 +147,13 @@ class Project(BaseModel):
         reading = Reading(self.labels, self.frames, digest(repr(self.pixels)))
         if given is not None and not has_ids(given):
             reading = replace(reading, content=canonical)  # names decide what is meant
-        return scan(rows, self.project_id, reading, given, self.limit, unchanged)
+        return scan(self._watched(rows), self.project_id, reading, given, self.limit, unchanged)
+
+    def _watched(self, rows: Iterable[SourceRow]) -> Iterator[SourceRow]:
+        self.progress.begin("reading the project", None)
+        for row in rows:
+            yield row
+            self.progress.asset()
 
     def _recipe(self, project_name: str) -> str:
         """Names everything but labels that decides what is read and how: another one, and all has to be read."""

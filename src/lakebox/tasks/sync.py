@@ -114,6 +114,7 @@ class Sync(Project):
         """What was done, for people. All of it is committed, so what goes wrong here is only said."""
         if self.shows is None or isinstance(self.preview, NoPage):
             return
+        self.progress.begin("drawing the page", None)
         try:
             doing = done(report, self.name, address_of(place), labels.version, self.config_digest)
             earlier = labels.at(before) if before else None

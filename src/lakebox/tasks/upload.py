@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, SkipValidation, field_validator
 
 from lakebox.core.model import Failure
-from lakebox.core.ports import Progress
+from lakebox.core.progress import Progress
 from lakebox.core.report import Report
 from lakebox.core.upload import Duplicates, MediaType, UploadRow
 from lakebox.core.upload_plan import BATCH_LIMIT, DEFAULT, OntologyFile, UploadPlan, Wanted
@@ -122,7 +122,7 @@ class Upload(BaseModel):
     def _upload(self, plan: UploadPlan, dataset_id: str, report: Report) -> dict[str, str]:
         """Global key -> id of the new data rows."""
         ids: dict[str, str] = {}
-        self.progress.begin("uploading", len(plan.upload))
+        self.progress.begin("uploading", [1] * len(plan.upload))
         for one in self.service.upload(dataset_id, plan.upload, self.media_type, self.progress.asset):
             if one.refused:
                 report.fail(_failure("", one.row, "upload", one.refused))

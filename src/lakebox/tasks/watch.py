@@ -62,6 +62,7 @@ class Watch(Sync):
                     changed += _changed(report)
                     _add(total, report)
                     log.info("round %d: %s%s, %.1f s", done, report.plan, _failures(report), report.seconds)
+                self.progress.begin("", ())
                 if done != self.rounds:
                     self.stop.wait(self._pause(errors))
         total.plan = f"{done} round{'s' * (done != 1)}, {changed} with changes, {failed} with errors"

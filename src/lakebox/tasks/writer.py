@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lakebox.core.columns import CellList, Cells
 from lakebox.core.facts import ROW_KEY, STATE, state_cell
 from lakebox.core.lake_port import Lake, StoredAsset
-from lakebox.core.ports import Progress
+from lakebox.core.progress import Progress
 from lakebox.tasks.blocks import Block
 
 GATHERED_BYTES = 8 << 20

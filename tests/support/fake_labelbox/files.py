@@ -40,6 +40,11 @@ class Files:
         with self._lock:
             del self._content[path]
 
+    def size(self, under: str) -> int:
+        """Bytes of all files together whose path begins so."""
+        with self._lock:
+            return sum(len(content) for path, content in self._content.items() if path.startswith(under))
+
 
 class Signer:
     """Signatures with an end. `expire` makes all that were issued so far invalid."""
