@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from support.tiny import CLIPS, PROJECT, car_box, column, command, delete_label, edited, overrides, sync
+from support.tiny import CLIPS, PROJECT, car_box, column, command, delete_label, edited, move_object, overrides, sync
 
 from lakebox import load_config, run
 from lakebox.core.explain import around
@@ -109,6 +109,20 @@ def test_a_label_that_came_since_is_not_taken_for_the_row_s(project: Path, lake:
     told = explained(project, lake, 0)
     assert told["label_id"] == "label0" and not told["label_in_export"]
     assert all(one["feature_id"] == "" for one in told["objects"]) and told["objects"]
+
+
+def test_a_row_says_which_configuration_wrote_it(project: Path, tmp_path: Path) -> None:
+    lake = tmp_path / "lake"
+    ran = command(*overrides(project, lake, "report=report.json"), cwd=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    first = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["config_digest"]
+    (kept,) = (tmp_path / ".lakebox" / "runs").glob("*/.hydra/config.yaml")
+    assert first in kept.read_text(encoding="utf-8").splitlines()[0]
+    with edited(project) as rows:
+        move_object(rows[1], "car1", 0, 3)
+    second = sync(project, lake, "task.commit_assets=3").as_dict()["config_digest"]
+    assert len({first, second, ""}) == 3
+    assert [explained(project, lake, row)["configuration"] for row in (0, 13, 39)] == [first, second, first]
 
 
 @pytest.mark.parametrize(

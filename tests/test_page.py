@@ -96,6 +96,22 @@ def test_every_frame_of_the_page_is_the_frame_it_says(lake: Path) -> None:
         assert frame["key"].endswith(f":{number}") and data["assets"][clip] in frame["title"]
 
 
+@pytest.mark.parametrize("provider", ["in_place", "branch", "separate"])
+@pytest.mark.parametrize("pixels", ["video", "png"])
+def test_frames_are_found_wherever_they_are(project: Path, tmp_path: Path, pixels: str, provider: str) -> None:
+    options = [f"provider={provider}"]
+    options += [f"provider.annotations='{tmp_path / 'labels'}'"] if provider == "separate" else []
+    assert sync(project, tmp_path / "lake", f"pixels={pixels}", *options).ok
+    data = data_of(previewed(tmp_path / "lake", "preview.max_frames=15", *options))
+    assert len(data["frames"]) == 15
+    for frame in data["frames"]:
+        assert read_number(picture(frame)) == (frame["asset"], frame["frame"])
+    if pixels == "video":  # moved away: the labels are drawn all the same
+        (tmp_path / "lake_videos").rename(tmp_path / "elsewhere")
+        data = data_of(previewed(tmp_path / "lake", "preview.max_frames=3", *options))
+        assert all(frame["shapes"] and np.ptp(picture(frame)) < 9 for frame in data["frames"])
+
+
 def test_objects_are_where_the_dataset_has_them(lake: Path) -> None:
     data = data_of(previewed(lake, "preview.max_frames=1000"))
     names = [(one["column"], one["name"]) for one in data["classes"]]

@@ -187,6 +187,11 @@ def test_every_storage_keeps_the_contract(world: World, project: Path) -> None:
     assert rows_of(world.storage, videos, ID) == ["row0", "row1", "row2", "row1"]
     if isinstance(world.storage, PlainStorage):
         assert rows_of(world.storage, videos, "video")[3] == (project / NEW.url).read_bytes()
+    files = world.storage.find(videos)
+    assert files is not None
+    for number, clip in enumerate((*CLIPS, NEW)):
+        for frame in (0, clip.frames // 2, clip.frames - 1):
+            assert read_number(files.video_frame("video", number, frame)) == (clip.number, frame)
     before = [len(found.history()) for path in (world.path, videos) if (found := world.storage.find(path)) is not None]
     assert synced(world, project).plan == "nothing to do, 3 unchanged"
     after = [len(found.history()) for path in (world.path, videos) if (found := world.storage.find(path)) is not None]

@@ -6,17 +6,19 @@ import io
 import struct
 import wave
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import av
+import deeplake
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from support.video import numbered, read_number
 
 from lakebox.adapters.deep_lake import MemoryStorage
 from lakebox.adapters.files import LocalFile
@@ -177,9 +179,54 @@ def test_turned_videos_are_upright(clips: Path) -> None:
     assert shapes == {(WIDTH, HEIGHT, 3)}
 
 
-def test_turned_videos_are_checked_as_they_are_decoded(clips: Path) -> None:
-    """pixels=video only checks; what decodes well must pass."""
-    opened(clips / "turned.mp4", width=HEIGHT, height=WIDTH).check()
+def test_a_turned_video_cannot_be_kept_as_it_is(clips: Path) -> None:
+    with pytest.raises(MediaError, match="turn.* pixels=jpeg"):
+        opened(clips / "turned.mp4", width=HEIGHT, height=WIDTH).check()
+
+
+@pytest.mark.parametrize(
+    ("times", "fits"),
+    [
+        (range(0, 400, 10), True),
+        (range(50, 450, 10), True),
+        ([10 * k + k % 3 for k in range(40)], True),
+        ([10 * k + 30 * (k > 20) for k in range(40)], False),
+        ([10 * k + 5 * (k % 2) for k in range(40)], False),
+    ],
+    ids=["even", "late", "rounded", "gap", "uneven"],
+)
+def test_a_video_is_kept_as_it_is_where_deep_lake_finds_its_frames(
+    times: Sequence[int], fits: bool, tmp_path: Path
+) -> None:
+    """Deep Lake looks for frame k by time: what it shows is compared with what the frame says."""
+    with av.open(str(tmp_path / "clip.mp4"), "w") as container:
+        stream = container.add_stream("libx264", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
+        stream.options = {"bf": "3" if fits else "0"}
+        stream.codec_context.time_base = Fraction(1, 300)
+        for number, time in enumerate(times):
+            picture = av.VideoFrame.from_ndarray(numbered(160, 120, video=1, frame=number), format="rgb24")
+            picture.pts, picture.time_base = time, Fraction(1, 300)
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode())
+    video = VideoFile(LocalFile(tmp_path / "clip.mp4"), Media("video", 160, 120, len(times), None), "count")
+    if not fits:
+        with pytest.raises(MediaError, match="not evenly spaced: frame .* pixels=jpeg"):
+            video.check()
+        return
+    video.check()
+    dataset = deeplake.create(str(tmp_path / "lake"))
+    dataset.add_column("video", deeplake.types.Video("mp4"))
+    dataset.append({"video": [(tmp_path / "clip.mp4").read_bytes()]})
+    dataset.commit("a file")
+    kept = dataset["video"][0]
+    assert [read_number(np.asarray(kept[k])[0]) for k in range(len(times))] == [(1, k) for k in range(len(times))]
+
+
+def test_frames_by_time_that_are_no_positions_are_not_kept_as_they_are(clips: Path) -> None:
+    opened(clips / "whole.mp4", "timestamp").check()
+    with pytest.raises(MediaError, match="not the frames 0, 1, 2.* pixels=jpeg"):
+        opened(clips / "whole.mp4", "timestamp", rate=2.0 * RATE, frames=2 * FRAMES).check()
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ def test_the_example_becomes_the_same_dataset(
     ]
     here, there = (report.as_dict() for report in reports)
     for told in (here, there):
-        for own in ("dataset", "seconds", "media_rate"):
+        for own in ("dataset", "config_digest", "seconds", "media_rate"):
             told.pop(own, None)
     assert here == there
     assert differences(read_cells("here"), read_cells("there")) == set()
@@ -164,7 +164,7 @@ def work(source: Any, files: Files) -> AssetWork:
     mapping = Mapping.model_validate({"converters": built(config.mapping.converters)})
     layout = make_layout(ontology, mapping, (), {})
     return AssetWork(
-        source, files, Here(Silent()), Tools(open_media, fetch_masks), Latest(), All(), Jpeg(), Processes(), "clproject0", layout,
+        source, files, Here(Silent()), Tools(open_media, fetch_masks), Latest(), All(), Jpeg(), Processes(), "clproject0", "0123", layout,
         Jpeg().column("video"), 1,
     )  # fmt: skip
 

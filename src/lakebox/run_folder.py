@@ -61,11 +61,14 @@ def refuse_secrets(config: DictConfig) -> None:
 
 def keep_copies(config: DictConfig) -> None:
     """The configuration and the overrides of this job beside its log, as Hydra names them; unless Hydra did it."""
+    from lakebox.core.fingerprint import digest  # slow to import: not for --help and --cfg
+
     own = HydraConfig.get()
     if own.output_subdir is not None:
         return
     folder = Path(own.runtime.output_dir) / ".hydra"
     folder.mkdir(parents=True, exist_ok=True)
-    OmegaConf.save(config, folder / "config.yaml")
+    said = f"# configuration {digest(OmegaConf.to_container(config, resolve=False))}, as rows and reports call it\n"
+    (folder / "config.yaml").write_text(said + OmegaConf.to_yaml(config), encoding="utf-8")
     OmegaConf.save(own.overrides.task, folder / "overrides.yaml")
     OmegaConf.save(HydraConfig.instance().cfg, folder / "hydra.yaml")

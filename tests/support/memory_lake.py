@@ -7,8 +7,10 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
+import av
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -152,13 +154,17 @@ class MemoryView:
     def _asset(self, media: str, key: str, rows: NDArray[np.int64], text: str | None) -> StoredAsset:
         state: dict[str, Any] = read_state(text) if text else {"media": "", "labels": "", "rows": -1}
         index = int(self._now.cells[INDEX[media]][int(rows[0])])
-        return StoredAsset(
-            key, state["media"], state["labels"], rows, index, state["rows"] == len(rows), state.get("facts", "")
-        )
+        told = (state.get(name, "") for name in ("facts", "config"))
+        return StoredAsset(key, state["media"], state["labels"], rows, index, state["rows"] == len(rows), *told)
 
     def described(self) -> dict[str, Any]:
         """`labelbox_meta`, which has no versions."""
         return dict(self._place.labelbox_meta)
+
+    def video_frame(self, column: str, row: int, frame: int) -> NDArray[np.uint8]:
+        """(h, w, 3): the frame of a file."""
+        with av.open(io.BytesIO(self._now.cells[column][row])) as container:
+            return next(islice(container.decode(video=0), frame, None)).to_ndarray(format="rgb24")
 
     def read(self, column: str, rows: NDArray[np.int64]) -> list[Any]:
         """Cells of some rows."""

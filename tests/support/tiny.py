@@ -433,7 +433,13 @@ def read_rows_in_order(path: Path | str, without: Iterable[str] = ()) -> list[tu
     dataset = deeplake.open_read_only(str(path))
     names = [item.name for item in dataset.schema.columns if item.name not in set(without)]
     by_column = {name: [_plain(cell) for cell in dataset[name][:]] for name in names}
+    by_column |= {name: [_of_any_run(cell) for cell in by_column[name]] for name in {"lb_meta/state"} & set(names)}
     return [(key, {name: by_column[name][i] for name in names}) for i, key in enumerate(row_keys(path))]
+
+
+def _of_any_run(state: str) -> str:
+    """A state without the configuration of the run that wrote it, which says where the dataset is."""
+    return json.dumps({**json.loads(state), "config": ""}) if state else state
 
 
 def rows_of(cells: Cells, *ids: str) -> Cells:

@@ -102,9 +102,8 @@ class DeepLakeView:
         for key, rows, text in copies(ids, states):
             state: dict[str, Any] = read_state(text) if text else {"media": "", "labels": "", "rows": -1}
             whole = state["rows"] == len(rows)
-            yield StoredAsset(
-                key, state["media"], state["labels"], rows, int(numbers[rows[0]]), whole, state.get("facts", "")
-            )
+            told = (state.get(name, "") for name in ("facts", "config"))
+            yield StoredAsset(key, state["media"], state["labels"], rows, int(numbers[rows[0]]), whole, *told)
 
     def described(self) -> dict[str, Any]:
         """`labelbox_meta`; empty if there is none."""
@@ -128,6 +127,12 @@ class DeepLakeView:
                 for start, stop in stretches:
                     found += list(self._dataset[column][int(rows[start]) : int(rows[stop - 1]) + 1])
         return ["" if text is None else text for text in found] if is_text else found
+
+    def video_frame(self, column: str, row: int, frame: int) -> NDArray[np.uint8]:
+        """(h, w, 3) RGB: frame of a video file, 0-based; found by its time, so files are evenly spaced (`video`)."""
+        with translated(f"path {self._path}: reading frame {frame} of the video in row {row}"):
+            picture: NDArray[np.uint8] = np.asarray(self._dataset[column][row][frame])[0]
+            return picture
 
     def foreign(self, column: str, rows: NDArray[np.int64]) -> list[Any]:
         """Cells of a column that is somebody else's, in the form that it takes: pictures as the bytes they came as."""

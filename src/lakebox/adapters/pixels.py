@@ -76,7 +76,9 @@ class VideoAsIs(Component):
     file's index is checked.
 
     Deep Lake 4.7 keeps each file whole, as an .mp4 among its own. Frame k of one is `ds["video"][row][k]`, an array
-    (1, h, w, 3), which is decoded from the keyframe before it. It does not give the bytes out again (`get_bytes`).
+    (1, h, w, 3), which is decoded from the keyframe before it. It does not give the bytes out again (`get_bytes`). It
+    finds frame k by its time, k / average frame rate, and does not turn pictures, so files that are not evenly spaced,
+    or that players turn, are refused: other frames than the annotated ones would be found.
     """
 
     def column(self, media: str) -> Column:

@@ -23,6 +23,9 @@ from lakebox.errors import MediaError
 RATE_TOLERANCE = 0.01
 """Declared and real frame rate may differ by so much of it: exports round 30000/1001 in many ways."""
 
+UNEVEN = 0.3
+"""Part of a frame's duration that frames of a file that is kept as it is may be off their place."""
+
 _BUFFER = 1 << 18
 
 _BT601 = (2, 5, 6)
@@ -93,7 +96,8 @@ class VideoFile:
             return np.sort(np.array(stamps, np.float64)) * float(stream.time_base or 1)
 
     def check(self) -> None:
-        """Check size, frame rate and number of frames against the export, decoding the first frame only.
+        """Check size, frame rate and number of frames against the export, decoding the first frame only; and that a
+        reader finds frame k at k / average rate after the first one, upright, as Deep Lake looks for it.
 
         Raises:
             MediaError: with both numbers.
@@ -104,14 +108,26 @@ class VideoFile:
             try:
                 first = next(packets)
                 picture = _alone(first, stream)
-                self._check_size(*_upright_size(picture or self._first()))
+                picture = picture or self._first()
+                self._check_size(*_upright_size(picture))
             except (av.FFmpegError, StopIteration) as error:
                 raise MediaError("not a readable video: its first frame cannot be decoded") from error
             try:
+                stamps = [packet.pts for packet in chain([first], packets) if _shows(packet)]
                 if self._match == "count":
-                    self._check_count(sum(map(_shows, chain([first], packets))))
+                    self._check_count(len(stamps))
+                _check_kept(picture, np.sort(np.array(stamps, np.float64)), stream)
+                self._check_numbers()
             except av.FFmpegError as error:
                 raise MediaError(f"not a readable video: {error.strerror}") from error
+
+    def _check_numbers(self) -> None:
+        numbers = self.numbers()[0]
+        if (numbers != np.arange(len(numbers))).any():
+            raise MediaError(
+                f"at the declared {self._declared.rate:g} frames/s its {len(numbers)} frames are not the frames 0, 1,"
+                " 2, ..., and Deep Lake counts them like that; choose pixels=jpeg or pixels=png"
+            )
 
     def _first(self) -> av.VideoFrame:
         with self.file.opened() as handle, _opened(handle) as (container, stream):
@@ -205,6 +221,24 @@ def _opened(handle: str | BinaryIO) -> Iterator[tuple[av.container.InputContaine
         if not container.streams.video:
             raise MediaError("the file has no video stream")
         yield container, container.streams.video[0]
+
+
+def _check_kept(picture: av.VideoFrame, stamps: NDArray[np.float64], stream: av.VideoStream) -> None:
+    """Found by running Deep Lake 4.7: it looks for frame k at k / average rate, whatever the frames' own times are, and
+    does not turn pictures."""
+    if _turns(picture):
+        raise MediaError(
+            f"players turn the video by {90 * _turns(picture)} degrees, and Deep Lake does not, so that labels would"
+            " not fit; choose pixels=jpeg or pixels=png"
+        )
+    step = 1 / float((stream.average_rate or 1) * (stream.time_base or 1))
+    off = np.abs(stamps - stamps[0] - np.arange(len(stamps)) * step) / step
+    if off.max() > UNEVEN:
+        at = int(off.argmax())
+        raise MediaError(
+            f"its frames are not evenly spaced: frame {at} comes {off[at]:.1f} frames off its place, and Deep Lake"
+            " would find other frames; choose pixels=jpeg or pixels=png, or re-encode it at a constant frame rate"
+        )
 
 
 def _shows(packet: av.Packet[av.VideoStream]) -> bool:

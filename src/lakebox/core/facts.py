@@ -110,12 +110,13 @@ def _names(media: str) -> list[str]:
     return [column.name for column in fact_columns(media)]
 
 
-def state_cell(media_stamp: str, labels_stamp: str, rows: int, facts: str = "") -> str:
-    """What the last row of a finished data row says; all its other rows say nothing.
+def state_cell(media_stamp: str, labels_stamp: str, rows: int, facts: str = "", config: str = "") -> str:
+    """What the last row of a finished data row says; all its other rows say nothing. `config` is the digest of the
+    configuration that wrote it, for people only.
 
     As it is written together with the last row, a data row whose writing was cut short has none.
     """
-    return json.dumps({"media": media_stamp, "labels": labels_stamp, "rows": rows, "facts": facts})
+    return json.dumps({"media": media_stamp, "labels": labels_stamp, "rows": rows, "facts": facts, "config": config})
 
 
 def read_state(cell: str) -> dict[str, Any]:

@@ -41,6 +41,8 @@ class StoredAsset:
     complete: bool
     facts_stamp: str = ""
     """What its `lb_meta` cells say, see `facts.facts_stamp`; empty: nobody knows."""
+    config: str = ""
+    """Digest of the configuration of the run that wrote its labels; empty: nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,9 @@ class View(Protocol):
 
     def read(self, column: str, rows: NDArray[np.int64]) -> list[Any]:
         """Cells of some rows; empty text is ""."""
+
+    def video_frame(self, column: str, row: int, frame: int) -> NDArray[np.uint8]:
+        """(h, w, 3) RGB: the frame of a video file, 0-based."""
 
     def foreign(self, column: str, rows: NDArray[np.int64]) -> list[Any]:
         """Cells of a column that is somebody else's, in the form that `Lake.append` takes."""

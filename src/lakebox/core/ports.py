@@ -229,10 +229,11 @@ class OpenMedia(Protocol):
         """
 
     def check(self) -> None:
-        """Check what is declared without decoding.
+        """Check, without decoding, what is declared, and that who keeps the file as it is finds its frames again: they
+        are looked up by time, and not turned.
 
         Raises:
-            MediaError: the file is not what the export declares.
+            MediaError: the file is not what the export declares, or is to be decoded by who knows better.
         """
 
 

@@ -53,6 +53,8 @@ class Report:
     """Task `explain`: where a row comes from."""
     page: str = ""
     """The file in which people see what the run did; empty: there is none."""
+    config_digest: str = ""
+    """Of the configuration of a run that may write: its rows say it, too."""
     seconds: float = 0.0
 
     new: set[str] = field(default_factory=set)
@@ -85,6 +87,7 @@ class Report:
             "task": self.task,
             "plan": self.plan,
             "dataset": asdict(self.dataset),
+            "config_digest": self.config_digest,
             "assets": dict(self.assets),
             "kinds": {
                 kind: {"read": read[kind], "written": written[kind], "skipped": read[kind] - written[kind]}

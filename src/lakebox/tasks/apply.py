@@ -161,6 +161,7 @@ class Step:
             pixels=project.pixels,
             executor=project.executor,
             project_id=prepared.scan.project_id,
+            config_digest=project.config_digest,
             layout=prepared.layout if prepared.layout_counts else None,
             pixel_column=prepared.pixel_column,
             decoder_threads=project.executor.decoder_threads(len(prepared.todo.add)),

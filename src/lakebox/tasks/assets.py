@@ -92,6 +92,7 @@ class AssetWork:
     pixels: Pixels
     executor: Executor
     project_id: str
+    config_digest: str
     layout: Layout | None
     """None: media and facts only."""
     pixel_column: Column | None
@@ -209,7 +210,7 @@ class AssetWork:
             **compiled.cells,
             **number_cells(asset.media.kind, frames, item.index),
             **fact_cells(asset, label if self.layout is not None else None, frames, total),
-            STATE: _states(asset, len(frames)),
+            STATE: self._states(asset, len(frames)),
         }
         batch = batch_rows(compiled, self.pixel_column, _frame_size(asset))
         for start, pixels in self._pixels(media, frames, batch):
@@ -246,11 +247,15 @@ class AssetWork:
         label = fetched.label if fetched else self._label(ready)
         compiled = fetched.compiled if fetched else self._compile(label, Timeline(item.frames, item.total), asset)
         masks = fetched.masks if fetched else self._masks(compiled, asset)
-        facts = _news(item, label)
+        facts = {**_news(item, label), STATE: self._states(asset, len(item.frames))}
         batch = batch_rows(compiled, None, _frame_size(asset))
         for start in range(0, len(item.frames), batch):
             stop = min(start + batch, len(item.frames))
             yield made_block({**compiled.cells, **facts}, start, stop, masks, compiled, {})
+
+    def _states(self, asset: Asset, rows: int) -> list[str]:
+        last = state_cell(asset.media_stamp, asset.labels_stamp, rows, facts_stamp(asset), self.config_digest)
+        return [""] * (rows - 1) + [last]
 
     def unwritten(self, ready: Ready[Any]) -> Tally:
         """The annotations of a data row that failed: read, and none of them written."""
@@ -308,12 +313,7 @@ def _one_failure() -> Iterator[None]:
 def _news(item: OldRows, label: Label | None) -> dict[str, CellList]:
     """`lb_meta` cells that may have changed: most say of the data row what people rarely change."""
     rows, told = len(item.frames), item.facts_stamp == facts_stamp(item.asset)
-    facts = label_cells(label, rows) if told else fact_cells(item.asset, label, item.frames, item.total)
-    return {**facts, STATE: _states(item.asset, rows)}
-
-
-def _states(asset: Asset, rows: int) -> list[str]:
-    return [""] * (rows - 1) + [state_cell(asset.media_stamp, asset.labels_stamp, rows, facts_stamp(asset))]
+    return label_cells(label, rows) if told else fact_cells(item.asset, label, item.frames, item.total)
 
 
 def _frame_size(asset: Asset) -> tuple[int, int]:

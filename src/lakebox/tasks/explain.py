@@ -25,7 +25,7 @@ from lakebox.errors import ConfigError, LakeboxError, RowError, SourceError
 from lakebox.tasks.beside import find_labels
 from lakebox.tasks.kept import address_of
 from lakebox.tasks.page import Draw, NoPage
-from lakebox.tasks.pictures import Pictures
+from lakebox.tasks.pictures import Pictures, frames_of
 from lakebox.tasks.project import Project
 from lakebox.tasks.provider import place_of
 
@@ -117,6 +117,7 @@ class Explain(Project):
         told["label_in_export"] = label is not None
         told |= _dates(raw, project, told["label_id"])
         told["project_id"], told["export"] = project, self.source.describe() if raw else ""
+        told["configuration"] = next((one.config for one in stored.assets if one.complete and number in one.rows), "")
         told["editor"] = _EDITOR.format(project=project, data_row=row[ID])
         told["answers"] = list(facts(row, stored.columns))
         drawn = _keyframes(lake, stored, number)
@@ -127,8 +128,7 @@ class Explain(Project):
         """The frame beside the dataset; without what draws, only a word of that."""
         if isinstance(self.preview, NoPage):
             return ""
-        media = self.storage.find(place.media) if place.annotations else None
-        pictures = Pictures(lake, media, [number], {row[ID]: 0})
+        pictures = Pictures(lake, frames_of(self.storage, place, lake), [number], {row[ID]: 0})
         name = class_names(lake.stored().columns)
         what = Shown(Doing("Row", address_of(place), lake.version), Statistics(rows=len(lake)), pictures, [""], name)
         page = self.preview.model_copy(update={"format": "png", "out": self.out})

@@ -20,7 +20,7 @@ from lakebox.core.preview import class_names, spread_over
 from lakebox.core.report import Report
 from lakebox.core.statistics import objects_by_row, statistics
 from lakebox.errors import ConfigError
-from lakebox.tasks.pictures import Changed, Pictures
+from lakebox.tasks.pictures import Changed, Pictures, frames_of
 
 Format = Literal["html", "png"]
 Draw = Callable[[Format, Shown], bytes]
@@ -94,14 +94,14 @@ def shown(
         f"{change.data_row_id}:{frame}" for change in changes if change.change != "removed" for frame in change.frames
     }
     rows = _rows(labels, keys, count)
-    media = storage.find(place.media) if place.annotations else None
     names = (
         labels.read(f"{PREFIX}{stored.media}_name", np.array([one.rows[0] for one in finished], np.int64))
         if finished
         else []
     )
     changed = Changed(before, _earlier(before, keys)) if before is not None and keys else None
-    pictures = Pictures(labels, media, rows, {one.id: at for at, one in enumerate(finished)}, changed)
+    frames = frames_of(storage, place, labels)
+    pictures = Pictures(labels, frames, rows, {one.id: at for at, one in enumerate(finished)}, changed)
     return Shown(doing, statistics(labels), pictures if rows else (), names, class_names(stored.columns))
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lakebox.core.columns import Column
 from lakebox.core.facts import ID, PIXELS, PREFIX, ROW_KEY
-from lakebox.core.lake_port import Stored, View
+from lakebox.core.lake_port import Place, Storage, Stored, View
 from lakebox.core.page import Picture
-from lakebox.core.preview import Tile, facts, overlays
+from lakebox.core.preview import Row, Tile, facts, overlays
+from lakebox.core.videos import VIDEO_ROW, address_of_videos
 
 _LARGE = ("jpg", "png", "mask", "segment_mask")
 """Cells of which there is one row's at a time."""
@@ -28,13 +29,53 @@ class Changed:
     """Row key -> the row there; -1 where it was not there yet."""
 
 
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """Where the pixels of rows are."""
+
+    media: View
+    """The dataset with the media; its rows are those of the labels."""
+    column: str
+    """Its column with them, or with the row of the video file; empty: no media are stored."""
+    videos: View | None
+    """The files."""
+
+    def of(self, row: int, own: Row) -> NDArray[np.uint8] | None:
+        """(h, w, c), or None if there are none, or this row is another one there.
+
+        Args:
+            row: its number.
+            own: its cells, with the row key.
+        """
+        if self.column in own and self.videos is None:
+            return cast("NDArray[np.uint8] | None", own[self.column])
+        at = np.array([row], np.int64)
+        if not self.column or row >= len(self.media) or self.media.read(ROW_KEY, at)[0] != own[ROW_KEY]:
+            return None
+        (cell,) = self.media.read(self.column, at)
+        if self.videos is None or cell is None:
+            return cast("NDArray[np.uint8] | None", cell)
+        return self.videos.video_frame("video", int(cell), int(own["frame_idx"]))
+
+
+def frames_of(storage: Storage, place: Place, labels: View) -> Frames:
+    """Where the pixels of a dataset's rows are: in it, in the dataset of the media, or in video files beside that."""
+    media = (storage.find(place.media) if place.annotations else labels) or labels
+    stored = media.stored()
+    names = {column.name for column in stored.columns}
+    if VIDEO_ROW.name in names:
+        videos = storage.find(address_of_videos(place.media))
+        return Frames(media, "" if videos is None else VIDEO_ROW.name, videos)
+    pixels = PIXELS.get(stored.media, "")
+    return Frames(media, pixels if pixels in names else "", None)
+
+
 @dataclass(frozen=True)
 class Pictures:
     """Chosen rows; goes through them as often as somebody asks."""
 
     labels: View
-    media: View | None
-    """Where the pixels are, if not there."""
+    frames: Frames
     rows: Sequence[int]
     asset_of: Mapping[str, int]
     """Data row id -> its number on the page."""
@@ -51,14 +92,10 @@ class Pictures:
         stored, numbers = self._stored, np.array(self.rows, np.int64)
         light = [column for column in stored.columns if column.type not in (*_LARGE, "video")]
         cells = {column.name: self.labels.read(column.name, numbers) for column in light}
-        pixels = _pixels(self.media, stored) if self.media else None
         for at, row in enumerate(self.rows):
             own = {name: values[at] for name, values in cells.items()}
             own |= _large(self.labels, stored.columns, row)
-            image = own.get(PIXELS[stored.media])
-            if image is None and self.media is not None and pixels:
-                image = _beside(self.media, pixels, own[ROW_KEY], row)
-            yield self._picture(row, own, image)
+            yield self._picture(row, own, self.frames.of(row, own))
 
     def _picture(self, row: int, own: Mapping[str, Any], image: NDArray[np.uint8] | None) -> Picture:
         stored, frame = self._stored, int(own.get("frame_idx", 0))
@@ -84,21 +121,6 @@ class Pictures:
 def _large(view: View, columns: Sequence[Column], row: int) -> dict[str, Any]:
     at = np.array([row], np.int64)
     return {column.name: view.read(column.name, at)[0] for column in columns if column.type in _LARGE}
-
-
-def _pixels(media: View, stored: Stored) -> str:
-    """The column with the pixels in the dataset of the media; empty if there is none."""
-    name = PIXELS[stored.media]
-    known = {column.name for column in media.stored().columns if column.type in ("jpg", "png")}
-    return name if name in known else ""
-
-
-def _beside(media: View, pixels: str, key: str, row: int) -> Any:
-    """The picture in the dataset of the media, which has the same rows; None if this row is another there."""
-    at = np.array([row], np.int64)
-    if row >= len(media) or media.read(ROW_KEY, at)[0] != key:
-        return None
-    return media.read(pixels, at)[0]
 
 
 def _rgb(image: NDArray[np.uint8] | None, row: Mapping[str, Any]) -> NDArray[np.uint8]:

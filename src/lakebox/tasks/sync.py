@@ -57,7 +57,7 @@ class Sync(Project):
             DriftError: ontology or mapping changed, and the configuration does not follow.
         """
         started = time.monotonic()
-        report = Report(task=self.name)
+        report = Report(task=self.name, config_digest=self.config_digest)
         try:
             self._run(report, started)
         except Stopped as stopped:
