@@ -30,6 +30,7 @@ from lakebox.tasks.project import Project
 from lakebox.tasks.provider import place_of
 
 _LARGE = ("jpg", "png", "video", "mask", "segment_mask")
+# What the browser shows where a data row is open, and what people's scripts open (public repositories, 2026).
 _EDITOR = "https://app.labelbox.com/projects/{project}/data-rows/{data_row}"
 
 

@@ -63,7 +63,7 @@ class Sync(Project):
         except Stopped as stopped:
             report.warnings.append(str(stopped))
         self.source.forget()
-        report.seconds = time.monotonic() - started
+        report.seconds = report.seconds or time.monotonic() - started  # without the drawing, if anything was drawn
         return report
 
     def _run(self, report: Report, started: float) -> None:
