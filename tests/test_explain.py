@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from support.live import ONTOLOGY, Live, image_annotations, objects, png, video_project
 from support.tiny import CLIPS, PROJECT, car_box, column, command, delete_label, edited, move_object, overrides, sync
 
 from lakebox import load_config, run
@@ -16,7 +17,7 @@ from lakebox.core.explain import around
 from lakebox.core.fingerprint import track_number
 from lakebox.errors import ConfigError
 
-pytest_plugins = ["support.tiny_fixtures"]
+pytest_plugins = ["support.tiny_fixtures", "support.labelbox_fixtures", "support.live_fixtures"]
 
 
 def explained(project: Path, lake: Path, row: object, *more: str) -> dict[str, Any]:
@@ -154,3 +155,43 @@ def test_on_the_command_line_with_the_frame_drawn(project: Path, lake: Path, tmp
 def test_keyframes_around(frame: int, found: tuple[int | None, int | None]) -> None:
     assert around([2, 5, 9], frame) == found
     assert around([], frame) == (None, None)
+
+
+VIDEO_KINDS = {
+    "car0": "VideoBoundingBox", "hub0": "VideoPoint", "lane0": "VideoPolyline", "roof0": "VideoPolygon",
+    "road0": "VideoSegmentationMask", "sky0": "VideoSegmentationMask", "road100": "VideoSegmentationMask",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("media", ["video", "image"])
+def test_every_kind_of_object_is_traced_to_its_feature(live: Live, media: str) -> None:
+    if media == "video":
+        video_project(live, (6,))
+    else:
+        live.fake.add_project("stills", "IMAGE", ONTOLOGY, project_id=live.project_id)
+        url = live.fake.store("/o/0.png", png(np.full((48, 64, 3), 9, np.uint8)))
+        live.fake.label(live.fake.add_data_row(live.project_id, row_data=url), image_annotations(live.fake, 0))
+    assert live.run().ok
+    kinds = {uid: kind.replace("Video", media.title()) for uid, kind in VIDEO_KINDS.items()}
+    frames = {0: 1, 4: 5} if media == "video" else {0: 1}
+    for row in range(6 if media == "video" else 1):
+        told = live.run("task=explain", f"task.row={row}").explained
+        assert told is not None
+        found = {one["feature_id"]: one for one in told["objects"]}
+        wanted = {uid: kind for uid, kind in kinds.items() if row < 5}
+        assert {uid: one["kind"] for uid, one in found.items()} == wanted
+        exported = {node["feature_id"]: node for node in objects(live.fake, 0, frames.get(row, 1))}
+        for uid, one in found.items():
+            assert (one["name"], one["schema_id"] != "") == (exported[uid]["name"], True)
+            assert one["keyframe"] == (row in frames)
+            assert list(one["between"]) == ([row, row] if row in frames else [0, 4])
+            if row in frames:
+                assert list(one["shape"]) == pytest.approx(numbers_of(exported[uid]))
+
+
+def numbers_of(node: dict[str, Any]) -> list[float]:
+    """Coordinates as `Origin.shape` has them."""
+    if "bounding_box" in node:
+        return [node["bounding_box"][side] for side in ("left", "top", "width", "height")]
+    points = [node["point"]] if "point" in node else node.get("line") or node.get("polygon") or []
+    return [point[axis] for point in points for axis in ("x", "y")]
