@@ -194,7 +194,7 @@ def test_changes_of_a_long_video_with_masks(tmp_path: Path) -> None:
 
 
 def test_a_drawing_that_breaks_is_no_failure_of_the_run(project: Path, tmp_path: Path) -> None:
-    def breaks(*_: object) -> bytes:
+    def breaks(*_: object) -> None:
         raise ZeroDivisionError
 
     report = run(load_config(*overrides(project, tmp_path / "lake", "preview=page")), given={"shows": breaks})

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -83,17 +84,18 @@ def report_file(cfg: DictConfig) -> ReportFile:
     return ReportFile(OmegaConf.select(cfg, "report"), OmegaConf.select(cfg, "task.name") or "".join(target[-2:-1]))
 
 
-def draw(format: str, shown: Shown) -> bytes:
-    """What draws is an extra, so it is imported when it is asked for.
+def draw(format: str, shown: Shown, file: Path) -> None:
+    """Draw into a file. What draws is an extra, so it is imported when it is asked for.
 
     Raises:
         ConfigError: it is not installed.
+        OSError: the file cannot be written.
     """
     module = _DRAWN_BY[format]
     try:
-        draw: Callable[[Shown], bytes] = importlib.import_module(f"lakebox.adapters.{module}").draw
+        adapter = importlib.import_module(f"lakebox.adapters.{module}")
     except ImportError as error:
         raise ConfigError(
             f"preview.format={format} needs '{error.name}'; install it: pip install 'lakebox[preview]'"
         ) from error
-    return draw(shown)
+    file.write_bytes(adapter.draw(shown))

@@ -23,8 +23,8 @@ from lakebox.errors import ConfigError
 from lakebox.tasks.pictures import Changed, Pictures
 
 Format = Literal["html", "png"]
-Draw = Callable[[Format, Shown], bytes]
-"""What draws: a page or a contact sheet, as the bytes of a file."""
+Draw = Callable[[Format, Shown, Path], None]
+"""What draws a page or a contact sheet into a file; raises OSError where it cannot be written."""
 
 _SUFFIX: Mapping[Format, str] = {"html": ".html", "png": ".png"}
 _FRAMES: Mapping[Format, int] = {"html": 48, "png": 12}
@@ -53,16 +53,17 @@ class Page(Component):
         Raises:
             ConfigError: it cannot be written, or what draws is not installed.
         """
-        out, data = self.file(path), draw(self.format, shown)
+        out = self.file(path)
         part = out.with_name(f".{out.name}.{os.getpid()}.part")
         try:
             out.parent.mkdir(parents=True, exist_ok=True)
-            part.write_bytes(data)
+            draw(self.format, shown, part)
             part.replace(out)
         except OSError as error:
+            raise ConfigError(f"preview.out: {out} cannot be written: {error.strerror or error}") from error
+        finally:
             with suppress(OSError):
                 part.unlink()
-            raise ConfigError(f"preview.out: {out} cannot be written: {error.strerror}") from error
         return out
 
 
