@@ -332,6 +332,7 @@ def test_annotations_apart_are_drawn_on_their_frames(project: Path, tmp_path: Pa
 def test_where_a_page_goes(path: str, file: str) -> None:
     assert Page().file(path) == Path(file)
     assert Page(format="png").file(path) == Path(file).with_suffix(".png")
+    assert Page(format="rerun").file(path) == Path(file).with_suffix(".rrd")
     assert Page(out=Path("there.html")).file(path) == Path("there.html")
 
 

@@ -55,6 +55,7 @@ VENDORS = {
     "supervision": {"lakebox.adapters.drawing"},
     "matplotlib": {"lakebox.adapters.charts", "lakebox.adapters.drawing"},  # charts, and a font
     "jinja2": {"lakebox.adapters.page"},
+    "rerun": {"lakebox.adapters.recording"},
     "rich": {"lakebox.adapters.terminal"},
     "yaml": {"lakebox.adapters.documents"},
     "hydra": {"lakebox.cli", "lakebox.config", "lakebox.run_folder"},
@@ -130,6 +131,7 @@ def test_every_vendor_is_a_declared_dependency() -> None:
         "google": "google-api-core",
         "hydra": "hydra-core",
         "lbox": "lbox-clients",
+        "rerun": "rerun-sdk",
         "yaml": "pyyaml",
     }
     needed = {called.get(name, name.lower()) for name in {*VENDORS, *EVERYWHERE}}

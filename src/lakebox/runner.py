@@ -21,7 +21,8 @@ from lakebox.core.ports import Progress, Tools
 from lakebox.core.report import Report
 from lakebox.errors import ConfigError
 
-_DRAWN_BY = {"html": "page", "png": "drawing"}
+_DRAWN_BY = {"html": ("page", "preview"), "png": ("drawing", "preview"), "rerun": ("recording", "rerun")}
+"""Format -> the adapter and the extra that it needs."""
 
 
 class Silent:
@@ -91,11 +92,14 @@ def draw(format: str, shown: Shown, file: Path) -> None:
         ConfigError: it is not installed.
         OSError: the file cannot be written.
     """
-    module = _DRAWN_BY[format]
+    module, extra = _DRAWN_BY[format]
     try:
         adapter = importlib.import_module(f"lakebox.adapters.{module}")
     except ImportError as error:
         raise ConfigError(
-            f"preview.format={format} needs '{error.name}'; install it: pip install 'lakebox[preview]'"
+            f"preview.format={format} needs '{error.name}'; install it: pip install 'lakebox[{extra}]'"
         ) from error
-    file.write_bytes(adapter.draw(shown))
+    if format == "rerun":
+        adapter.record(shown, file)  # too large to be held
+    else:
+        file.write_bytes(adapter.draw(shown))

@@ -22,19 +22,21 @@ from lakebox.core.statistics import objects_by_row, statistics
 from lakebox.errors import ConfigError
 from lakebox.tasks.pictures import Changed, Pictures
 
-Format = Literal["html", "png"]
+Format = Literal["html", "png", "rerun"]
 Draw = Callable[[Format, Shown, Path], None]
-"""What draws a page or a contact sheet into a file; raises OSError where it cannot be written."""
+"""What draws a page, a contact sheet or a recording into a file; raises OSError where it cannot be written."""
 
-_SUFFIX: Mapping[Format, str] = {"html": ".html", "png": ".png"}
-_FRAMES: Mapping[Format, int] = {"html": 48, "png": 12}
+_SUFFIX: Mapping[Format, str] = {"html": ".html", "png": ".png", "rerun": ".rrd"}
+_FRAMES: Mapping[Format, int] = {"html": 48, "png": 12, "rerun": 3000}
 
 
 class Page(Component):
     """How a dataset is drawn, and where that goes."""
 
-    format: Format = Field(default="html", description="html: a page; png: a contact sheet")
-    max_frames: PositiveInt | None = Field(default=None, description="None: 48 of a page, 12 of a sheet")
+    format: Format = Field(default="html", description="html: a page; png: a contact sheet; rerun: a recording")
+    max_frames: PositiveInt | None = Field(
+        default=None, description="None: 48 of a page, 12 of a sheet, 3000 of a recording"
+    )
     out: Path | None = Field(default=None, description="None: beside the dataset, named like it")
 
     def frames(self) -> int:
@@ -103,7 +105,8 @@ def shown(
     )
     changed = Changed(before, _earlier(before, keys)) if before is not None and keys else None
     pictures = Pictures(labels, media, rows, {one.id: at for at, one in enumerate(finished)}, changed)
-    return Shown(doing, statistics(labels), pictures if rows else (), names, class_names(stored.columns))
+    classes = class_names(stored.columns)
+    return Shown(doing, statistics(labels), pictures if rows else (), names, classes, stored.media)
 
 
 def _rows(labels: View, keys: set[str], count: int) -> list[int]:
