@@ -84,10 +84,11 @@ def test_commands_of_looking_run(tmp_path: Path) -> None:
             [sys.executable, "-m", *command], cwd=tmp_path, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, (command, done.stdout + done.stderr)
-    assert len(commands) == 3
+    assert len(commands) == 4
     assert {file.name for file in (tmp_path / "lake").glob("example.*")} == {
         "example.html",
         "example.png",
+        "example.rrd",
         "example.row100.png",
     }
 

@@ -210,7 +210,7 @@ def test_changes_of_a_long_video_with_masks(tmp_path: Path) -> None:
 
 
 def test_a_drawing_that_breaks_is_no_failure_of_the_run(project: Path, tmp_path: Path) -> None:
-    def breaks(*_: object) -> bytes:
+    def breaks(*_: object) -> None:
         raise ZeroDivisionError
 
     report = run(load_config(*overrides(project, tmp_path / "lake", "preview=page")), given={"shows": breaks})
@@ -348,6 +348,7 @@ def test_annotations_apart_are_drawn_on_their_frames(project: Path, tmp_path: Pa
 def test_where_a_page_goes(path: str, file: str) -> None:
     assert Page().file(path) == Path(file)
     assert Page(format="png").file(path) == Path(file).with_suffix(".png")
+    assert Page(format="rerun").file(path) == Path(file).with_suffix(".rrd")
     assert Page(out=Path("there.html")).file(path) == Path("there.html")
 
 

@@ -56,6 +56,7 @@ VENDORS = {
     "matplotlib": {"lakebox.adapters.charts", "lakebox.adapters.drawing"},  # charts, and a font
     "jinja2": {"lakebox.adapters.page"},
     "rich": {"lakebox.adapters.terminal", "lakebox.adapters.bars"},  # the report, and how far a run is
+    "rerun": {"lakebox.adapters.recording"},
     "yaml": {"lakebox.adapters.documents"},
     "hydra": {"lakebox.cli", "lakebox.config", "lakebox.run_folder"},
     "omegaconf": {"lakebox.cli", "lakebox.config", "lakebox.run_folder", "lakebox.runner"},
@@ -130,6 +131,7 @@ def test_every_vendor_is_a_declared_dependency() -> None:
         "google": "google-api-core",
         "hydra": "hydra-core",
         "lbox": "lbox-clients",
+        "rerun": "rerun-sdk",
         "yaml": "pyyaml",
     }
     needed = {called.get(name, name.lower()) for name in {*VENDORS, *EVERYWHERE}}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -21,7 +22,8 @@ from lakebox.core.progress import Progress
 from lakebox.core.report import Report
 from lakebox.errors import ConfigError
 
-_DRAWN_BY = {"html": "page", "png": "drawing"}
+_DRAWN_BY = {"html": ("page", "preview"), "png": ("drawing", "preview"), "rerun": ("recording", "rerun")}
+"""Format -> the adapter and the extra that it needs."""
 
 
 class Silent:
@@ -90,17 +92,21 @@ def report_file(cfg: DictConfig) -> ReportFile:
     return ReportFile(OmegaConf.select(cfg, "report"), OmegaConf.select(cfg, "task.name") or "".join(target[-2:-1]))
 
 
-def draw(format: str, shown: Shown) -> bytes:
-    """What draws is an extra, so it is imported when it is asked for.
+def draw(format: str, shown: Shown, file: Path) -> None:
+    """Draw into a file. What draws is an extra, so it is imported when it is asked for.
 
     Raises:
         ConfigError: it is not installed.
+        OSError: the file cannot be written.
     """
-    module = _DRAWN_BY[format]
+    module, extra = _DRAWN_BY[format]
     try:
-        draw: Callable[[Shown], bytes] = importlib.import_module(f"lakebox.adapters.{module}").draw
+        adapter = importlib.import_module(f"lakebox.adapters.{module}")
     except ImportError as error:
         raise ConfigError(
-            f"preview.format={format} needs '{error.name}'; install it: pip install 'lakebox[preview]'"
+            f"preview.format={format} needs '{error.name}'; install it: pip install 'lakebox[{extra}]'"
         ) from error
-    return draw(shown)
+    if format == "rerun":
+        adapter.record(shown, file)  # too large to be held
+    else:
+        file.write_bytes(adapter.draw(shown))

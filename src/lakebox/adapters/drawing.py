@@ -202,8 +202,7 @@ def _picture(tile: Tile, size: tuple[int, int], k: float, classes: Sequence[str]
                 shape = shape[:2] + shape[2:] * [(0, 0), (1, 0), (1, 1), (0, 1)]
             shape = shape * scale
             paths.append((shape, colour, solid, overlay.kind != "line"))
-        name = overlay.name if overlay.track is None else f"{overlay.name} #{overlay.track % 1000:03d}"
-        names.append((name, colour, np.array([shape.min(0), shape.max(0)]) / FINE))
+        names.append((overlay.caption, colour, np.array([shape.min(0), shape.max(0)]) / FINE))
 
     if masks:
         stack = np.stack([mask for mask, _ in masks])

@@ -162,7 +162,16 @@ def jpeg_address(pixels: NDArray[np.uint8], widest: int) -> tuple[str, tuple[int
     """A picture of (h, w, 3) RGB as a data address for a browser, no side longer than `widest`; its size (h, w)."""
     picture = Image.fromarray(pixels)
     picture.thumbnail((widest, widest), Image.Resampling.BILINEAR)
+    address = f"data:image/jpeg;base64,{base64.b64encode(_jpeg(picture)).decode('ascii')}"
+    return address, (picture.height, picture.width)
+
+
+def jpeg(pixels: NDArray[np.uint8]) -> bytes:
+    """A picture of (h, w, 3) RGB as a JPEG file of the same size."""
+    return _jpeg(Image.fromarray(pixels))
+
+
+def _jpeg(picture: Image.Image) -> bytes:
     file = io.BytesIO()
     picture.save(file, "JPEG", quality=80)
-    address = f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
-    return address, (picture.height, picture.width)
+    return file.getvalue()

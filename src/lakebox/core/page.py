@@ -67,6 +67,8 @@ class Shown:
     """Names of data rows, by `Picture.asset`."""
     classes: Sequence[str]
     """All of the project's, so that each keeps its colour."""
+    media: str = "video"
+    """`video` or `image`: whether there are many frames of a data row."""
 
 
 @dataclass(slots=True)

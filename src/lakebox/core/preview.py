@@ -30,6 +30,11 @@ class Overlay:
     column: str = ""
     """The column of the geometry."""
 
+    @property
+    def caption(self) -> str:
+        """Its class, and the end of its track's number."""
+        return self.name if self.track is None else f"{self.name} #{self.track % 1000:03d}"
+
 
 @dataclass(frozen=True, slots=True)
 class Tile:

@@ -22,19 +22,21 @@ from lakebox.core.statistics import objects_by_row, statistics
 from lakebox.errors import ConfigError
 from lakebox.tasks.pictures import Changed, Pictures, frames_of
 
-Format = Literal["html", "png"]
-Draw = Callable[[Format, Shown], bytes]
-"""What draws: a page or a contact sheet, as the bytes of a file."""
+Format = Literal["html", "png", "rerun"]
+Draw = Callable[[Format, Shown, Path], None]
+"""What draws a page, a contact sheet or a recording into a file; raises OSError where it cannot be written."""
 
-_SUFFIX: Mapping[Format, str] = {"html": ".html", "png": ".png"}
-_FRAMES: Mapping[Format, int] = {"html": 48, "png": 12}
+_SUFFIX: Mapping[Format, str] = {"html": ".html", "png": ".png", "rerun": ".rrd"}
+_FRAMES: Mapping[Format, int] = {"html": 48, "png": 12, "rerun": 3000}
 
 
 class Page(Component):
     """How a dataset is drawn, and where that goes."""
 
-    format: Format = Field(default="html", description="html: a page; png: a contact sheet")
-    max_frames: PositiveInt | None = Field(default=None, description="None: 48 of a page, 12 of a sheet")
+    format: Format = Field(default="html", description="html: a page; png: a contact sheet; rerun: a recording")
+    max_frames: PositiveInt | None = Field(
+        default=None, description="None: 48 of a page, 12 of a sheet, 3000 of a recording"
+    )
     out: Path | None = Field(default=None, description="None: beside the dataset, named like it")
 
     def frames(self) -> int:
@@ -53,16 +55,17 @@ class Page(Component):
         Raises:
             ConfigError: it cannot be written, or what draws is not installed.
         """
-        out, data = self.file(path), draw(self.format, shown)
+        out = self.file(path)
         part = out.with_name(f".{out.name}.{os.getpid()}.part")
         try:
             out.parent.mkdir(parents=True, exist_ok=True)
-            part.write_bytes(data)
+            draw(self.format, shown, part)
             part.replace(out)
         except OSError as error:
+            raise ConfigError(f"preview.out: {out} cannot be written: {error.strerror or error}") from error
+        finally:
             with suppress(OSError):
                 part.unlink()
-            raise ConfigError(f"preview.out: {out} cannot be written: {error.strerror}") from error
         return out
 
 
@@ -102,7 +105,8 @@ def shown(
     changed = Changed(before, _earlier(before, keys)) if before is not None and keys else None
     frames = frames_of(storage, place, labels)
     pictures = Pictures(labels, frames, rows, {one.id: at for at, one in enumerate(finished)}, changed)
-    return Shown(doing, statistics(labels), pictures if rows else (), names, class_names(stored.columns))
+    classes = class_names(stored.columns)
+    return Shown(doing, statistics(labels), pictures if rows else (), names, classes, stored.media)
 
 
 def _rows(labels: View, keys: set[str], count: int) -> list[int]:
