@@ -12,7 +12,10 @@ from pathlib import Path
 
 import pytest
 from support.process import Process
+from support.refetch import Refusing
 from support.tiny import Clip, expected_keys, history, overrides, row_keys, sync
+
+from lakebox import load_config, run
 
 pytest_plugins = ["support.tiny_fixtures", "support.process_fixtures"]
 
@@ -38,6 +41,37 @@ def test_what_was_committed_is_kept_and_said(long_project: Path, tmp_path: Path,
     report = sync(long_project, lake, "pixels=png")
     assert report.ok and (report.assets["added"], report.assets["unchanged"]) == (6 - whole, whole)
     assert row_keys(lake) == expected_keys(*(Clip(at, 40) for at in range(6)))
+
+
+class Pressed(Refusing):
+    """Ctrl-C is pressed while the n-th commit is being made, and seen before or after it."""
+
+    def __init__(self, nth: int, seen: str) -> None:
+        super().__init__(nth)
+        self.seen = seen
+
+    def count(self) -> None:
+        self.left -= 1
+        if self.left == 0 and self.seen == "before":
+            raise KeyboardInterrupt
+
+    def counted(self) -> None:
+        if self.left == 0 and self.seen == "after":
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("seen", ["before", "after"])
+@pytest.mark.parametrize("nth", [1, 2, 3])
+def test_a_commit_that_is_interrupted_counts_if_it_was_made(project: Path, tmp_path: Path, nth: int, seen: str) -> None:
+    lake, more = tmp_path / "lake", ("executor=serial", "task.commit_assets=1")
+    config = load_config(*overrides(project, lake, *more))
+    with pytest.raises(KeyboardInterrupt, match=r"kept: \d added, 0 relabelled") as caught:
+        run(config, given={"storage": Pressed(nth, seen)})
+    kept = int(re.search(r"(\d) added", str(caught.value))[1])  # type: ignore[index]
+    del caught
+    report = sync(project, lake, *more)
+    assert (report.assets["added"], report.assets["unchanged"]) == (3 - kept, kept)
+    assert kept == nth - (seen == "before")
 
 
 @pytest.mark.parametrize("executor", ["thread", "serial"])

@@ -312,6 +312,9 @@ class Refusing:
         if self.left == 0:
             raise LakeError("the store said no")
 
+    def counted(self) -> None:
+        """The commit is made."""
+
 
 class RefusingLake:
     """A lake of it; what it does not count is the lake's own."""
@@ -329,6 +332,7 @@ class RefusingLake:
     def commit(self, message: str) -> None:
         self._storage.count()
         self._lake.commit(message)
+        self._storage.counted()
 
     def merge(self, branch: str = "main") -> None:
         self._storage.count()

@@ -51,6 +51,8 @@ class Step:
     """Data row -> the rows that this run appended for it."""
     _lasting: dict[str, Any] = field(default_factory=dict, init=False)
     """What the report had counted when the last commit was done."""
+    _committing: list[Lake] = field(default_factory=list, init=False)
+    """The lake, from just before a commit until that is counted."""
 
     def apply(self) -> Lake:
         """Do it. What fails for a data row is in the report.
@@ -68,11 +70,13 @@ class Step:
             self.report.recount(self._lasting)
             raise
         except KeyboardInterrupt:
-            self.report.recount(self._lasting)
+            if not any(map(_is_committed, self._committing)):
+                self.report.recount(self._lasting)
             raise KeyboardInterrupt(_kept(self.report)) from None
 
     def _keep_counts(self) -> None:
         self._lasting.update(self.report.counted())
+        self._committing.clear()
 
     def _videos(self) -> AbstractContextManager[Videos | None]:
         """Where the files of new data rows go, if they go anywhere: a place that is not ours is refused first."""
@@ -116,8 +120,14 @@ class Step:
         weight = 1 if prepared.media == "image" else IMAGES
         limits = weight, self.commit_videos * IMAGES, self.commit_bytes
         foreign = prepared.stored.foreign
-        first = videos.commit if videos else _nothing
-        return Writer(lake, self.message, self.project.progress, *limits, foreign, first, self._keep_counts, changed)
+
+        def before_commit() -> None:
+            if videos:
+                videos.commit()
+            self._committing.append(lake)
+
+        progress, done = self.project.progress, self._keep_counts
+        return Writer(lake, self.message, progress, *limits, foreign, before_commit, done, changed)
 
     def _clear(self, copy: StoredAsset, writer: Writer) -> None:
         """Rows of an interrupted run, a copy that a newer one replaces, or one of which somebody else removed rows:
@@ -248,8 +258,10 @@ class _Counted:
                 raise Stopped("stopped because it was asked to; what was finished is committed")
 
 
-def _nothing() -> None:
-    pass
+def _is_committed(lake: Lake) -> bool:
+    """Whether nothing waits: with changes, a handle does not stand on the newest version."""
+    versions = lake.history()
+    return bool(versions) and versions[-1].id == lake.version
 
 
 def _kept(report: Report) -> str:
