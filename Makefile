@@ -17,8 +17,8 @@ test: lint .venv/azurite
 	$(BIN)/pytest -q -n auto --dist worksteal --timeout 600
 
 test-long: .venv/dev
-	LAKEBOX_EXAMPLES=20 $(BIN)/pytest -q -n auto --timeout 3600 tests/test_refetch_stateful.py tests/test_killed.py tests/test_exactness.py \
-	  tests/test_upload.py
+	LAKEBOX_EXAMPLES=20 $(BIN)/pytest -q -n auto --timeout 3600 tests/test_refetch_stateful.py \
+	  tests/test_refetch_disturbed.py tests/test_killed.py tests/test_exactness.py tests/test_upload.py
 
 check: test
 

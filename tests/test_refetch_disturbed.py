@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -18,7 +19,7 @@ from lakebox.errors import LakeBusy, LakeError
 
 pytest_plugins = ["support.refetch_fixtures"]
 
-MOMENTS, OWN_MOMENTS = 20, 2
+MOMENTS, OWN_MOMENTS = (20, 4) if os.environ.get("LAKEBOX_EXAMPLES") else (12, 2)
 
 
 @pytest.fixture(scope="module")
