@@ -249,8 +249,12 @@ def mend(folder: Path, path: str) -> None:
         log.warning("path %s: version %s was cut short by a full disk and is taken back", path, versions[-1])
 
 
-def _refuse_version(path: str) -> None:
-    # deeplake.open("x@y") silently opens main for writing, create("x@y") creates at "x".
+def refuse_version(path: str) -> None:
+    """`deeplake.open("x@y")` silently opens main for writing, `create("x@y")` creates at `x`.
+
+    Raises:
+        ConfigError: the path holds an `@`.
+    """
     if "@" in path:
         raise ConfigError(f"path: {path!r} holds an '@'; Deep Lake would read a version there, choose another path")
 
@@ -266,13 +270,13 @@ def local_folder(path: str) -> Path:
             f"path: {path!r} is no folder, but storage=local keeps datasets in folders; change one of them"
         )
     folder = Path(path.removeprefix("file://")).expanduser().absolute()
-    _refuse_version(str(folder))  # the whole of it: a folder above may hold the sign
+    refuse_version(str(folder))  # the whole of it: a folder above may hold the sign
     return folder
 
 
 def memory_address(path: str) -> str:
     """Deep Lake's address of a dataset in memory."""
-    _refuse_version(path)
+    refuse_version(path)
     return "mem://" + path.removeprefix("mem://")
 
 
