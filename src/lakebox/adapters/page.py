@@ -40,7 +40,7 @@ def _page(shown: Shown, widest: int) -> bytes:
         "frames": frames, "classes": met.listed(), "assets": list(shown.assets),
         "sampled": f"{len(frames)} of {found.rows:,} rows" if len(frames) < found.rows else "all of them",
     }  # fmt: skip
-    style, script = _part("page.css"), _part("page.js")
+    style, script = _part("page.css"), _part("page.shapes.js") + _part("page.js")
     pictures_of, left_out, unused = charts(found) if found.rows else ([], 0, [])
     template = Environment(autoescape=True, trim_blocks=False).from_string(_part("page.html"))
     text = template.render(
