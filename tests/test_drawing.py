@@ -2,15 +2,18 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any, Literal
 
+import matplotlib
 import numpy as np
 import pytest
 from PIL import Image
 
-from lakebox.adapters.drawing import PALETTE, class_colour, contact_sheet
+from lakebox.adapters.drawing import OWN, PALETTE, class_colour, contact_sheet, font_file
 from lakebox.core.preview import Overlay, Tile
 
 Array = np.ndarray[Any, Any]
@@ -171,6 +174,31 @@ def test_names_stay_inside_and_beside_each_other() -> None:
 def test_names_that_find_no_room_are_left_out() -> None:
     many = [overlay("box", [200.0, 100, 50, 50], track=track) for track in range(200)]
     assert drawn(*many, size=(480, 270))[0].shape == (270, 480, 3)
+
+
+def test_names_leave_most_of_a_picture_to_be_seen() -> None:
+    rng = np.random.default_rng(0)
+    boxes = [overlay("box", [*rng.uniform(0, [470, 260]), 3, 3], f"class {at} of a long name") for at in range(60)]
+    picture, _ = drawn(*boxes, size=(480, 270))
+    assert 0.25 < 1 - (picture == GRAY).all(-1).mean() < 0.4
+
+
+FONTS = Path(matplotlib.get_data_path(), "fonts", "ttf")
+
+
+def test_letters_are_written_in_a_font_that_has_them(tmp_path: Path) -> None:
+    """Of these fonts one has the hiragana no, which DejaVu Sans has not."""
+    japanese, other, broken = FONTS / "STIXGeneral.ttf", FONTS / "cmr10.ttf", Path(__file__)
+    for text, installed, wanted in [
+        ("\u306e Latin", [broken, other, japanese], japanese),
+        ("\u306e Latin", [broken, other], OWN),
+        ("Latin", [japanese, other], OWN),
+        ("\u65e5", [broken, japanese], OWN),  # nobody has it, so nothing changes
+    ]:
+        assert font_file(set(text), installed) == wanted
+    bold = Path(shutil.copy(FONTS / "STIXGeneralBol.ttf", tmp_path / "a.ttf"))
+    regular = Path(shutil.copy(japanese, tmp_path / "b-Regular.ttf"))
+    assert font_file({"\U0001d400"}, [bold, regular]) == regular, "both have it"
 
 
 def test_text_of_any_kind_and_length() -> None:

@@ -40,7 +40,7 @@ from lakebox.adapters.deep_lake import LocalStorage
 from lakebox.core.colours import COLOURS
 from lakebox.core.page import Doing, Picture, Shown, runs
 from lakebox.core.preview import Tile
-from lakebox.core.statistics import Statistics, statistics
+from lakebox.core.statistics import Balance, Statistics, merged, statistics
 from lakebox.errors import ConfigError
 from lakebox.runner import draw
 from lakebox.tasks.page import Page
@@ -147,7 +147,7 @@ def test_numbers_of_the_dataset(lake: Path) -> None:
     assert (found.rows, found.assets, found.labelled, found.negative, found.unlabelled) == (ROWS, 3, ROWS, 0, 0)
     assert found.annotators == {"ann@example.com": ROWS} and found.sizes == {f"{WIDTH} x {HEIGHT}": 3}
     said = {each.column: dict(each.counts) for each in found.balances}
-    assert said["Car/Car_tracks"] == {"Car/Car": ROWS} and said["Road_tracks"]["Road"] == sum(
+    assert said["Car/Car_tracks"] == {"Car": ROWS} and said["Road_tracks"]["Road"] == sum(
         cell.shape[2] for cell in column(lake, "Road")
     )
     weather = Counter(int(index) for cell in column(lake, "Weather") for index in cell)
@@ -155,6 +155,36 @@ def test_numbers_of_the_dataset(lake: Path) -> None:
     tracks = ("Car/Car_tracks", "Walker_tracks", "Lane_tracks", "Road_tracks")
     per_row = np.sum([[len(cell) for cell in column(lake, name)] for name in tracks], axis=0)
     assert found.per_row == Counter(per_row.tolist())
+
+
+def test_classes_of_objects_come_first_and_the_frequent_ones_above() -> None:
+    answers = Balance("boxes/occluded", "objects", (("not", 1), ("partly", 5)))
+    weather = Balance("weather", "rows", (("sun", 0), ("rain", 3)))
+    boxes = Balance("boxes/boxes_labels", "objects", (("a", 1), ("b", 0), ("c", 4)))
+    tools = [Balance(f"{name}_tracks", "objects", ((name, count),)) for name, count in (("x", 2), ("y", 7))]
+    assert list(merged([answers, weather, boxes, *tools]).items()) == [
+        ("Objects", (("y", 7), ("x", 2))),
+        ("Classes of boxes", (("c", 4), ("a", 1), ("b", 0))),
+        ("weather", weather.counts),
+        ("boxes/occluded", answers.counts),
+    ]
+
+
+def test_columns_that_say_nothing_yet_are_named_and_not_drawn(project: Path, tmp_path: Path) -> None:
+    with edited(project) as rows:
+        for row in rows:
+            delete_label(row)
+    report, _ = synced_with_page(project, tmp_path / "lake")
+    text = Path(report.page).read_text(encoding="utf-8")
+    assert "Columns of which no class occurs yet: Weather · Site · Car/Colour</p>" in text
+    assert re.findall(r"<figcaption>(.*)</figcaption>", text)[-2:] == ["Rows", "Data rows by frame size"]
+
+
+def test_one_is_no_plural() -> None:
+    shown = Shown(Doing("Preview", "lake"), Statistics(assets=1, labelled=2), [], ["a"], [])
+    text = page.draw(shown).decode()
+    for said in ("<b>1</b> <span>data row</span>", "<b>2</b> <span>labelled rows</span>", "<b>0</b> <span>rows</span>"):
+        assert said in text
 
 
 def test_negative_and_unlabelled_rows_are_told_apart(project: Path, tmp_path: Path) -> None:

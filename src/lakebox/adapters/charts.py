@@ -41,18 +41,19 @@ class Chart:
     text: str
 
 
-def charts(found: Statistics) -> tuple[list[Chart], int]:
-    """What a page draws, and how many columns with classes are left out."""
+def charts(found: Statistics) -> tuple[list[Chart], int, list[str]]:
+    """What a page draws, how many columns with classes are left out, and those of which no class ever occurs."""
     drawn = [_bars("Rows", [("labelled", found.labelled), ("negative", found.negative),
                             ("not labelled", found.unlabelled)])]  # fmt: skip
     balances = merged(found.balances)
-    drawn += [_bars(title, counts) for title, counts in list(balances.items())[:MOST]]
+    used = [(title, counts) for title, counts in balances.items() if any(number for _, number in counts)]
+    drawn += [_bars(title, counts) for title, counts in used[:MOST]]
     if found.labelled:
         drawn.append(_histogram("Objects on a row", found))
     for title, counted in (("Rows by annotator", found.annotators), ("Data rows by frame size", found.sizes)):
         if counted:
             drawn.append(_bars(title, counted.most_common()))
-    return drawn, max(0, len(balances) - MOST)
+    return drawn, max(0, len(used) - MOST), [title for title in balances if title not in dict(used)]
 
 
 def _bars(title: str, counts: Sequence[tuple[str, int]]) -> Chart:
@@ -73,7 +74,7 @@ def _bars(title: str, counts: Sequence[tuple[str, int]]) -> Chart:
                 f"{number:,}", (bar.get_width(), bar.get_y() + bar.get_height() / 2), (4, 0),
                 textcoords="offset points", va="center", color=_SOFT if number else _ORANGE, fontsize=9,
             )  # fmt: skip
-        axes.invert_yaxis()
+        axes.set_ylim(len(shown) - 0.4, -0.6)  # the first one on top, and no more air around many than around few
         axes.set_xlim(0, max(1, *numbers) * 1.18)
         axes.tick_params(axis="y", length=0)
         axes.xaxis.set_visible(False)

@@ -6,14 +6,16 @@ import io
 import math
 import warnings
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from functools import lru_cache, partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import matplotlib
 import numpy as np
+from matplotlib.font_manager import findSystemFonts
+from matplotlib.ft2font import FT2Font
 from PIL import Image, ImageDraw, ImageFont
 
 from lakebox.core.colours import COLOURS, class_colour
@@ -27,12 +29,14 @@ with warnings.catch_warnings():
 PALETTE = sv.ColorPalette.from_hex(list(COLOURS))
 BLACK, WHITE = sv.Color(0, 0, 0), sv.Color(255, 255, 255)
 PAGE, CARD, EDGE, MAT, STRONG, SOFT = "#F3F4F6", "#FFFFFF", "#D5D9DF", "#E4E7EB", "#1B2430", "#4A5565"
+PLAIN, BOLD = "", "-Bold"
 
 Array = np.ndarray[Any, Any]
 
 FINE = 2  # shapes are drawn this much larger and shrunk, which smooths their edges
 BYTES = 4_000_000  # at most, for every twelve tiles
 NARROWEST = 160
+COVERED = 0.3  # of a picture, at most, by names
 OUTLINES = 100  # of one mask, the longest: a speckled one has thousands
 
 
@@ -62,10 +66,36 @@ def contact_sheet(
         tile_width = max(NARROWEST, int(tile_width * min(0.9, math.sqrt(most / len(png)))))
 
 
+Fonts = Callable[[float, str], ImageFont.FreeTypeFont]
+"""Size and weight -> what a sheet is written with."""
+
+OWN = Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")
+"""Comes with matplotlib, which comes with supervision; Pillow's own has Latin letters only."""
+
+
 @lru_cache
-def _font(size: float, bold: bool = False) -> ImageFont.FreeTypeFont:
-    """DejaVu Sans, which comes with matplotlib, which comes with supervision; Pillow's own has Latin letters only."""
-    return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts", "ttf", f"DejaVuSans{'-Bold' * bold}.ttf"), size)
+def _font(file: Path, size: float, weight: str) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(file.with_stem(file.stem + weight) if file == OWN else file, size)
+
+
+def _fonts(texts: Iterable[str]) -> Fonts:
+    letters = frozenset(c for text in texts for c in text if c.isalpha())
+    return partial(_font, OWN if not _missing(OWN, letters) else font_file(letters, map(Path, findSystemFonts())))
+
+
+def font_file(letters: Collection[str], installed: Iterable[Path]) -> Path:
+    """The font that has most of a sheet's letters: DejaVu Sans has no Chinese, Japanese or Korean ones."""
+    regular_first = sorted(installed, key=lambda file: ("regular" not in file.name.lower(), file))
+    return min((OWN, *regular_first), key=lambda file: _missing(file, letters))
+
+
+def _missing(file: Path, letters: Collection[str]) -> int:
+    try:
+        ImageFont.truetype(file, 12)  # one of bitmaps has no such size
+        font = FT2Font(str(file))
+    except (OSError, RuntimeError):
+        return len(letters) + 1
+    return sum(not font.get_char_index(ord(letter)) for letter in letters)
 
 
 def _clean(text: str) -> str:
@@ -98,7 +128,9 @@ def _wrap(text: str, font: ImageFont.FreeTypeFont, width: float, most: int) -> l
 def _sheet(tiles: Sequence[Tile], columns: int, tile: int, heading: str, classes: Sequence[str]) -> bytes:
     k = max(0.75, tile / 480)
     gap, pad, title_line, fact_line = (round(n * k) for n in (22, 12, 21, 19))
-    title_font, fact_font = _font(15 * k, True), _font(13 * k)
+    texts = [text for one in tiles for text in (one.title, *one.facts, *(each.name for each in one.overlays))]
+    fonts = _fonts((heading, *texts))
+    title_font, fact_font = fonts(15 * k, BOLD), fonts(13 * k, PLAIN)
     width = columns * (tile + gap) + gap + (0 if tiles else tile // 2)
     tallest = tile * (0.8 if any(one.image.shape[1] > one.image.shape[0] for one in tiles) else 1.25)
 
@@ -110,14 +142,14 @@ def _sheet(tiles: Sequence[Tile], columns: int, tile: int, heading: str, classes
             size = max(1, round(one.image.shape[1] * scale)), max(1, round(one.image.shape[0] * scale))
             titles = _wrap(one.title, title_font, tile - 2 * pad, 2)
             facts = [line for fact in one.facts for line in _wrap(fact, fact_font, tile - 2 * pad, 6)][:24]
-            row.append((titles, _picture(one, size, k, classes), facts))
+            row.append((titles, _picture(one, size, k, classes, fonts), facts))
         above, middle, below = (
             max(parts) for parts in zip(*((len(t), p.height, len(f)) for t, p, f in row), strict=True)
         )
         rows.append(row)
         heights.append((above * title_line + 2 * pad, middle, below * fact_line + 2 * pad * bool(below)))
 
-    head = _head(tiles, heading, classes, width - 2 * gap, k)
+    head = _head(tiles, heading, classes, width - 2 * gap, k, fonts)
     y = gap + head.height
     sheet = Image.new(
         "RGB", (width, y + sum(sum(each) + gap for each in heights) + (0 if tiles else round(120 * k))), PAGE
@@ -126,7 +158,9 @@ def _sheet(tiles: Sequence[Tile], columns: int, tile: int, heading: str, classes
     draw = ImageDraw.Draw(sheet)
     if not tiles:
         draw.rectangle((gap, y, width - gap, sheet.height - gap), CARD, EDGE)
-        draw.text((width / 2, (y + sheet.height - gap) / 2), "There is nothing to show.", SOFT, _font(15 * k), "mm")
+        draw.text(
+            (width / 2, (y + sheet.height - gap) / 2), "There is nothing to show.", SOFT, fonts(15 * k, PLAIN), "mm"
+        )
     for row, (above, middle, below) in zip(rows, heights, strict=True):
         under = y + above + middle
         for column, (titles, picture, facts) in enumerate(row):
@@ -144,16 +178,19 @@ def _sheet(tiles: Sequence[Tile], columns: int, tile: int, heading: str, classes
     return file.getvalue()
 
 
-def _head(tiles: Sequence[Tile], heading: str, classes: Sequence[str], width: int, k: float) -> Image.Image:
+def _head(
+    tiles: Sequence[Tile], heading: str, classes: Sequence[str], width: int, k: float, fonts: Fonts
+) -> Image.Image:
     """The heading and the legend: the colour of every class drawn, and what dashes mean if there are any."""
     overlays = [overlay for tile in tiles for overlay in tile.overlays]
-    lines, font = _wrap(heading, _font(26 * k, True), width, 2), _font(13 * k)
+    large, font = fonts(26 * k, BOLD), fonts(13 * k, PLAIN)
+    lines = _wrap(heading, large, width, 2)
     entries = {name: PALETTE.by_idx(class_colour(name, classes)) for name in sorted({each.name for each in overlays})}
     samples = [] if all(overlay.keyframe for overlay in overlays) else ["drawn by a person", "interpolated"]
     strip = Image.new("RGB", (width, round((len(lines) * 36 + (len(entries) + 3) * 24 + 20) * k)), PAGE)
     draw = ImageDraw.Draw(strip)
     for i, line in enumerate(lines):
-        draw.text((0, (i + 0.5) * 36 * k), line, STRONG, _font(26 * k, True), "lm")
+        draw.text((0, (i + 0.5) * 36 * k), line, STRONG, large, "lm")
     x, y = 0.0, (len(lines) * 36 + 20) * k
     for name, paint in [*entries.items(), *((sample, None) for sample in samples)]:
         text, mark = "".join(_wrap(name, font, width - 50 * k, 1)), (22 if paint else 40) * k
@@ -168,7 +205,7 @@ def _head(tiles: Sequence[Tile], heading: str, classes: Sequence[str], width: in
     return strip.crop((0, 0, width, round(y + 24 * k) if x else round(len(lines) * 44 * k)))
 
 
-def _picture(tile: Tile, size: tuple[int, int], k: float, classes: Sequence[str]) -> Image.Image:
+def _picture(tile: Tile, size: tuple[int, int], k: float, classes: Sequence[str], fonts: Fonts) -> Image.Image:
     """The frame in its size on the sheet and all its labels: masks lowest, then outlines, points and names."""
     frame = np.broadcast_to(tile.image.reshape(*tile.image.shape[:2], -1), (*tile.image.shape[:2], 3))
     fine = size[0] * FINE, size[1] * FINE
@@ -218,7 +255,7 @@ def _picture(tile: Tile, size: tuple[int, int], k: float, classes: Sequence[str]
         if not solid:
             scene = sv.DotAnnotator(_ink(paint), radius // 2).annotate(scene, found)
     picture = Image.fromarray(np.ascontiguousarray(scene[..., ::-1])).reduce(FINE)
-    _write(picture, names, [at / FINE for at, _, _ in points], k)
+    _write(picture, names, [at / FINE for at, _, _ in points], k, fonts(12 * k, PLAIN))
     return picture
 
 
@@ -254,20 +291,24 @@ def _dashes(path: Array, on: float, off: float) -> Iterator[Array]:
         yield np.column_stack([np.interp(stops, along, path[:, 0]), np.interp(stops, along, path[:, 1])])
 
 
-def _write(picture: Image.Image, names: Sequence[tuple[str, int, Array]], points: Sequence[Array], k: float) -> None:
+def _write(
+    picture: Image.Image, names: Sequence[tuple[str, int, Array]], points: Sequence[Array], k: float,
+    font: ImageFont.FreeTypeFont,
+) -> None:  # fmt: skip
     """Names at their shapes, those of small shapes first; one that finds no room beside the others is left out.
 
     Not supervision's RichLabelAnnotator: it pushes names away from their shapes, and low words out of their boxes.
     """
-    draw, font = ImageDraw.Draw(picture), _font(12 * k)
+    draw = ImageDraw.Draw(picture)
     high, pad, r = round(18 * k), round(4 * k), 6 * k
+    room = COVERED * picture.width * picture.height
     taken = [(x - r, y - r, x + r, y + r) for x, y in points]
     for name, colour, ((left, top), (right, bottom)) in sorted(
         names, key=lambda each: float(np.prod(each[2][1] - each[2][0]))
     ):
         text = "".join(_wrap(name, font, picture.width - 2 * pad, 1))
         wide = math.ceil(font.getlength(text)) + 2 * pad
-        if not text or wide > picture.width or high > picture.height:
+        if not text or wide > picture.width or high > picture.height or wide * high > room:
             continue
         spots = [(left, top - high), (left, bottom), (right - wide, top - high), (right, top), (left - wide, top)]
         spots += [(left, y) for y in sorted(range(0, picture.height, 6), key=lambda y: abs(y - top))]
@@ -276,6 +317,7 @@ def _write(picture: Image.Image, names: Sequence[tuple[str, int, Array]], points
             y = int(min(max(spot[1], 0), picture.height - high))
             if all(x >= x2 or x + wide <= x1 or y >= y2 or y + high <= y1 for x1, y1, x2, y2 in taken):
                 taken.append((x - 1, y - 1, x + wide + 1, y + high + 1))
+                room -= wide * high
                 paint = PALETTE.by_idx(colour)
                 draw.rectangle((x, y, x + wide - 1, y + high - 1), paint.as_rgb())
                 draw.text((x + pad, y + high / 2), text, _ink(paint).as_rgb(), font, "lm")

@@ -40,11 +40,11 @@ def _page(shown: Shown, widest: int) -> bytes:
         "frames": frames, "classes": met.listed(), "assets": list(shown.assets),
         "sampled": f"{len(frames)} of {found.rows:,} rows" if len(frames) < found.rows else "all of them",
     }  # fmt: skip
-    style, script = _part("page.css"), _part("page.js")
-    pictures_of, left_out = charts(found) if found.rows else ([], 0)
+    style, script = _part("page.css"), _part("page.shapes.js") + _part("page.js")
+    pictures_of, left_out, unused = charts(found) if found.rows else ([], 0, [])
     template = Environment(autoescape=True, trim_blocks=False).from_string(_part("page.html"))
     text = template.render(
-        doing=shown.doing, numbers=_numbers(found), charts=pictures_of, left_out=left_out,
+        doing=shown.doing, numbers=_numbers(found), charts=pictures_of, left_out=left_out, unused=unused,
         empty="" if frames else "The dataset has no rows yet.",
         style=style, script=script, data=_embedded(data),
         style_hash=_hash(style), script_hash=_hash(script),
@@ -56,7 +56,7 @@ def _numbers(found: Statistics) -> list[tuple[str, str]]:
     objects = sum(objects * rows for objects, rows in found.per_row.items())
     said = [("rows", found.rows), ("data rows", found.assets), ("labelled rows", found.labelled),
             ("negative", found.negative), ("not labelled", found.unlabelled), ("objects", objects)]  # fmt: skip
-    return [(f"{number:,}", name) for name, number in said]
+    return [(f"{number:,}", name.removesuffix("s") if number == 1 else name) for name, number in said]
 
 
 def _part(name: str) -> str:

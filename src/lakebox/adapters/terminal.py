@@ -46,7 +46,7 @@ def show(report: dict[str, Any]) -> None:
             f"[red]failed[/red]  {escape(who)}: {failure['stage']}: {escape(failure['error'])}", soft_wrap=True
         )
     if report["failures"]:
-        console.print("Everything else is done; once mended, the same command does the rest.")
+        console.print("What is not named here is done; once these are mended, the same command does the rest.")
 
 
 def _explain(console: Console, told: dict[str, Any]) -> None:

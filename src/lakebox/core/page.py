@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from lakebox.core.preview import Overlay, Tile
+from lakebox.core.preview import Overlay, Tile, tool_name
 from lakebox.core.statistics import Statistics
 
 Shape = dict[str, Any]
@@ -85,7 +85,9 @@ class Classes:
 
     def listed(self) -> list[dict[str, str]]:
         """All that were met."""
-        return [{"column": column, "name": name, "colour": self.colour(name)} for column, name in self._known]
+        return [
+            {"column": tool_name(column), "name": name, "colour": self.colour(name)} for column, name in self._known
+        ]
 
 
 def drawn(
@@ -109,7 +111,7 @@ def drawn(
     return found
 
 
-WIDEST = 640
+WIDEST = 960
 """Pixels of a picture's longer side on the page."""
 
 

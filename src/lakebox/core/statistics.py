@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from lakebox.core.columns import Column
 from lakebox.core.facts import PREFIX
 from lakebox.core.lake_port import View
+from lakebox.core.preview import tool_name
 
 ROWS = 8192
 """Rows that are read at once: some megabytes, however many rows there are."""
@@ -111,7 +112,8 @@ class _Counted:
         return lengths
 
     def balance(self) -> Balance:
-        names = [one.name for one in self.column.classes or ()] or [self.column.name.removesuffix("_tracks")]
+        names = [one.name for one in self.column.classes or ()]
+        names = names or [tool_name(self.column.name.removesuffix("_tracks"))]
         counts = zip(names, self._counts.tolist(), strict=False)
         return Balance(self.column.name, "objects" if self.is_objects else "rows", tuple(counts))
 
@@ -145,7 +147,17 @@ def _lengths(cells: Sequence[Any]) -> NDArray[np.int64]:
 
 
 def merged(balances: Sequence[Balance]) -> Mapping[str, tuple[tuple[str, int], ...]]:
-    """Column -> classes, the objects of tools by themselves together first: each is one bar of the same chart."""
-    alone = [each for each in balances if each.column.endswith("_tracks")]
-    several = {each.column: each.counts for each in balances if not each.column.endswith("_tracks")}
-    return ({"Objects": tuple(count for each in alone for count in each.counts)} if alone else {}) | several
+    """Column -> classes. Classes of objects come first, the frequent ones above: those of tools by themselves together,
+    as each is one bar of the same chart, then those of groups; then answers about rows, then those about objects."""
+    alone = [count for each in balances if each.column.endswith("_tracks") for count in each.counts]
+    groups = [
+        (tool_name(each.column.removesuffix("_labels")), list(each.counts))
+        for each in balances
+        if each.column.endswith("_labels")
+    ]
+    classes = ([("Objects", alone)] if alone else []) + [(f"Classes of {name}", counts) for name, counts in groups]
+    sorted_classes = {name: tuple(sorted(counts, key=lambda count: -count[1])) for name, counts in classes}
+    answers = [each for each in balances if not each.column.endswith(("_tracks", "_labels"))]
+    return sorted_classes | {
+        each.column: each.counts for each in sorted(answers, key=lambda each: each.unit == "objects")
+    }

@@ -78,12 +78,18 @@ def done(report: Report, task: str, address: str, version: str, config_digest: s
     said = report.as_dict()
     assets, media, masks = said["assets"], said["media"], said["masks"]
     lines = [("plan", report.plan), ("data rows", ", ".join(f"{count} {what}" for what, count in assets.items()))]
-    lines += [("media", f"{media['fetched']} files, {media['frames']} frames")] if media["frames"] else []
-    lines += [("masks", f"{masks['fetched']} files, {masks['failed']} failed")] if any(masks.values()) else []
+    lines += (
+        [("media", f"{_many(media['fetched'], 'file')}, {_many(media['frames'], 'frame')}")] if media["frames"] else []
+    )
+    lines += [("masks", f"{_many(masks['fetched'], 'file')}, {masks['failed']} failed")] if any(masks.values()) else []
     lines += [("tag", report.dataset.tag)] if report.dataset.tag else []
     lines += [("took", f"{report.seconds:.1f} s"), ("configuration", config_digest)]
     failures = tuple(said["failures"])
     return Doing(f"lakebox {task}", address, version, tuple(lines), failures, tuple(said["warnings"]))
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}{'s' * (count != 1)}"
 
 
 def shown(

@@ -1,152 +1,75 @@
-"use strict";
-// Draws frames with their objects. All text comes as data and goes into the page as text, never as markup.
+// The frames to step through, and what of them is seen.
 (() => {
-  const SVG = "http://www.w3.org/2000/svg";
-  const data = JSON.parse(document.getElementById("data").textContent);
-  const { frames, classes, assets } = data;
+  const { frames, classes, assets, sampled } = JSON.parse(document.getElementById("data").textContent);
   if (!frames.length) return;
+  const { make, said, fill, paint, meet } = Drawing(classes);
   const by = (id) => document.getElementById(id);
-  const hidden = new Set();
-  let current = 0, names = true;
-
-  const make = (tag, words, kind) => {
-    const made = document.createElement(tag);
-    if (words !== undefined) made.textContent = words;
-    if (kind) made.className = kind;
-    return made;
-  };
-  const draw = (tag, values) => {
-    const made = document.createElementNS(SVG, tag);
-    for (const [name, value] of Object.entries(values)) made.setAttribute(name, value);
-    return made;
-  };
-  // Black or white, whichever is easier to see beside the colour.
-  const ink = (colour) => {
-    const part = (at) => (parseInt(colour.slice(at, at + 2), 16) / 255) ** 2.2;
-    return 0.2126 * part(1) + 0.7152 * part(3) + 0.0722 * part(5) > 0.18 ? "#000000" : "#ffffff";
-  };
-
-  // ---- one picture with everything on it
-
-  const paintMasks = (canvas, shapes) => {
-    const masks = shapes.filter((shape) => shape.kind === "mask");
-    if (!masks.length) return;
-    [canvas.width, canvas.height] = masks[0].size;
-    const context = canvas.getContext("2d");
-    const image = context.createImageData(canvas.width, canvas.height);
-    for (const mask of masks) {
-      const colour = classes[mask.class].colour;
-      const [red, green, blue] = [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
-      let at = 0, set = false;
-      for (const length of mask.runs) {
-        if (set) {
-          for (let pixel = at; pixel < at + length; pixel++) {
-            image.data.set([red, green, blue, 140], 4 * pixel);
-          }
-        }
-        at += length;
-        set = !set;
-      }
-    }
-    context.putImageData(image, 0, 0);
-  };
-
-  const corner = (shape) => {
-    if (shape.kind === "mask") {
-      let at = 0;
-      for (let i = 0; i < shape.runs.length; i++) {
-        if (i % 2) return [at % shape.size[0] / shape.size[0], Math.floor(at / shape.size[0]) / shape.size[1]];
-        at += shape.runs[i];
-      }
-      return [0, 0];
-    }
-    if (shape.kind === "box" || shape.kind === "point") return shape.at.slice(0, 2);
-    let best = 0;
-    for (let i = 2; i < shape.at.length; i += 2) if (shape.at[i + 1] < shape.at[best + 1]) best = i;
-    return shape.at.slice(best, best + 2);
-  };
-
-  const paintShapes = (svg, frame, shapes, scale, named) => {
-    svg.replaceChildren();
-    svg.setAttribute("viewBox", `0 0 ${frame.size[0]} ${frame.size[1]}`);
-    svg.setAttribute("preserveAspectRatio", "none");
-    const words = [];
-    for (const shape of shapes) {
-      const colour = classes[shape.class].colour;
-      const points = [];
-      for (let i = 0; shape.at && i < shape.at.length; i += 2) points.push(`${shape.at[i]},${shape.at[i + 1]}`);
-      const bodies = {
-        box: () => draw("rect", { x: shape.at[0], y: shape.at[1], width: Math.max(0, shape.at[2]), height: Math.max(0, shape.at[3]) }),
-        polygon: () => draw("polygon", { points: points.join(" ") }),
-        line: () => draw("polyline", { points: points.join(" ") }),
-        point: () => draw("circle", { cx: shape.at[0], cy: shape.at[1], r: 5 * scale }),
-      };
-      if (bodies[shape.kind]) {
-        const isPoint = shape.kind === "point";
-        for (const [paint, width] of [[ink(colour), 4.4], [colour, 2.4]]) {
-          const body = bodies[shape.kind]();
-          body.setAttribute("stroke", paint);
-          body.setAttribute("stroke-width", (isPoint ? width / 2 : width) * scale);
-          body.setAttribute("fill", isPoint ? (shape.between ? ink(colour) : colour) : "none");
-          if (shape.between) body.setAttribute("stroke-dasharray", `${8 * scale} ${6 * scale}`);
-          svg.append(body);
-        }
-      }
-      if (named) words.push([shape, colour]);
-    }
-    for (const [shape, colour] of words) {
-      let [x, y] = corner(shape);
-      if (shape.kind === "mask") [x, y] = [x * frame.size[0], y * frame.size[1]];
-      const said = classes[shape.class].name + (shape.track === undefined ? "" : ` #${String(shape.track % 1000).padStart(3, "0")}`);
-      const text = draw("text", {
-        x: Math.min(Math.max(x, 2 * scale), frame.size[0] - 30 * scale),
-        y: Math.min(Math.max(y - 4 * scale, 12 * scale), frame.size[1] - 3 * scale),
-        "font-size": 13 * scale, "font-family": "system-ui, sans-serif", "font-weight": 600,
-        fill: colour, stroke: ink(colour), "stroke-width": 3 * scale, "stroke-linejoin": "round", "paint-order": "stroke",
-      });
-      text.textContent = said;
-      svg.append(text);
-    }
-  };
+  const MANY = 12; // classes that are seen at a glance
+  const hidden = new Set(), thumbs = [], entries = [], heads = [];
+  let current = 0, names = true, focus = null, changes = null;
 
   const visible = (shapes) => shapes.filter((shape) => !hidden.has(shape.class));
-
-  const fill = (view, frame, shapes, named) => {
-    const space = draw("svg", { viewBox: `0 0 ${frame.size[0]} ${frame.size[1]}`, class: "space" });
-    const image = make("img");
-    image.alt = frame.title;
-    view.style.maxWidth = `${(72 * frame.size[0]) / frame.size[1]}vh`; // all of a frame is on the screen at once
-    image.decoding = "async";
-    if (frame.image) image.src = frame.image;
-    const canvas = make("canvas"), svg = draw("svg", {});
-    view.replaceChildren(space, ...(frame.image ? [image] : []), canvas, svg);
-    paintMasks(canvas, visible(shapes));
-    const wide = view.getBoundingClientRect().width || 640;
-    paintShapes(svg, frame, visible(shapes), frame.size[0] / wide, named);
-  };
+  const isLabelled = (frame) => visible(frame.shapes).length > 0 || (!hidden.size && frame.facts.length > 0);
+  const isFocus = (shape) => shape.class === focus.class && [undefined, shape.track].includes(focus.track);
+  const isChanged = (frame) => Boolean(frame.changed);
 
   // ---- the frame that is shown
+
+  const views = () => {
+    const frame = frames[current], now = [by("now").lastElementChild, frame.shapes];
+    return frame.before ? [[by("before").lastElementChild, frame.before.shapes], now] : [now];
+  };
+
+  // Objects that are not the same before and now; null where there is nothing to compare.
+  const changesOf = (frame) => {
+    const sides = frame.before ? [frame.before.shapes, frame.shapes] : [];
+    const [before, now] = sides.map((shapes) => new Set(shapes.map((shape) => JSON.stringify(shape))));
+    const isSame = (shape) => before.has(JSON.stringify(shape)) && now.has(JSON.stringify(shape));
+    const found = new Set(sides.flat().filter((shape) => !isSame(shape)));
+    return found.size ? found : null;
+  };
+
+  const repaint = (words = focus ? said(focus) : "") => {
+    const frame = frames[current], lit = focus ? isFocus : changes && ((shape) => changes.has(shape));
+    const look = { wide: 1, names: names || Boolean(focus), lit };
+    const missing = views().map(([view, shapes]) => paint(view, frame, visible(shapes), look)).pop();
+    const faint = lit ? "What did not change is faint. " : "";
+    const crowded = missing ? `Not all names have room (${missing} missing): point at an object or a class.` : "";
+    by("here").textContent = focus ? words : faint + crowded;
+  };
+  const setFocus = (wanted) => {
+    focus = wanted;
+    entries.forEach(({ line, at }) => line.classList.toggle("lit", Boolean(focus) && at === focus.class));
+  };
 
   const show = (at) => {
     current = Math.min(Math.max(at, 0), frames.length - 1);
     const frame = frames[current];
+    changes = changesOf(frame);
+    if (focus && !frame.shapes.some(isFocus)) setFocus(null);
     by("before").hidden = by("now-caption").hidden = !frame.before;
-    if (frame.before) fill(by("before").querySelector(".view"), frame, frame.before.shapes, names);
-    fill(by("now").querySelector(".view"), frame, frame.shapes, names);
+    views().forEach(([view]) => fill(view, frame, "72vh"));
+    repaint();
     by("scrub").value = current;
-    by("where").textContent = `${frame.title}, row ${frame.row}${frame.changed ? ", changed" : ""} (${current + 1} of ${frames.length})`;
+    by("scrub").setAttribute("aria-valuetext", frame.title);
+    const place = `row ${frame.row}${frame.changed ? ", changed" : ""} (${current + 1} of ${frames.length})`;
+    by("where").textContent = `${frame.title}, ${place}`;
     by("where").dataset.row = frame.row;
     by("where").dataset.frame = frame.frame;
-    const said = frame.facts.map((fact) => make("li", fact));
+    const facts = frame.facts.map((fact) => make("li", fact));
     for (const fact of frame.before ? frame.before.facts : []) {
-      if (!frame.facts.includes(fact)) said.push(make("li", `before: ${fact}`));
+      if (!frame.facts.includes(fact)) facts.push(make("li", `before: ${fact}`));
     }
-    by("facts").replaceChildren(...said);
-    for (const count of document.querySelectorAll(".count")) {
-      const found = frame.shapes.filter((shape) => String(shape.class) === count.dataset.class).length;
+    by("facts").replaceChildren(...facts);
+    for (const { line, count, at } of entries) {
+      const found = frame.shapes.filter((shape) => shape.class === at).length;
       count.textContent = found || "";
+      line.classList.toggle("away", !found);
     }
-    document.querySelectorAll(".thumb").forEach((thumb, at) => thumb.classList.toggle("current", at === current));
+    thumbs.forEach(({ thumb }, at) => {
+      thumb.classList.toggle("current", at === current);
+      if (at === current) thumb.setAttribute("aria-current", "true"); else thumb.removeAttribute("aria-current");
+    });
   };
 
   const next = (wanted) => {
@@ -155,111 +78,162 @@
       if (wanted(frames[at])) return show(at);
     }
   };
-  const isLabelled = (frame) => frame.shapes.length > 0 || frame.facts.length > 0;
-  const isChanged = (frame) => Boolean(frame.changed);
   const toggleNames = () => {
     names = !names;
     by("names").setAttribute("aria-pressed", String(names));
-    show(current);
+    repaint();
+  };
+
+  // An object or a class is seen before all others while somebody points at it.
+  const point = (wanted, words) => {
+    const found = wanted && !hidden.has(wanted.class) ? wanted : null;
+    if (focus && found ? focus.class === found.class && focus.track === found.track : focus === found) return;
+    setFocus(found);
+    repaint(words);
+  };
+  const pointAt = (event) => {
+    const found = meet(event.clientX, event.clientY);
+    point(found[0] ? { class: found[0].class, track: found[0].track } : null, found.map(said).join(" \u00b7 "));
   };
 
   // ---- what can be hidden
 
+  const changeHidden = (members, isHidden) => {
+    for (const at of members) if (isHidden) hidden.add(at); else hidden.delete(at);
+    setFocus(null);
+    for (const { tick, at } of entries) tick.checked = !hidden.has(at);
+    for (const { tick, members } of heads) {
+      const seen = members.filter((at) => !hidden.has(at)).length;
+      tick.checked = seen === members.length;
+      tick.indeterminate = seen > 0 && !tick.checked;
+    }
+    repaint();
+    thumbs.filter(({ isSeen }) => isSeen).forEach(paintThumb);
+    ticks();
+  };
+
+  const entry = (at) => {
+    const line = make("label", undefined, "class"), swatch = make("span", undefined, "swatch");
+    const tick = ticked(), count = make("span", "", "count");
+    swatch.style.background = classes[at].colour;
+    line.append(tick, swatch, make("span", classes[at].name), count);
+    tick.addEventListener("change", () => changeHidden([at], !tick.checked));
+    line.addEventListener("dblclick", () => {
+      changeHidden(classes.keys(), true);
+      changeHidden([at], false);
+    });
+    for (const kind of ["pointerenter", "focusin"]) line.addEventListener(kind, () => point({ class: at }));
+    for (const kind of ["pointerleave", "focusout"]) line.addEventListener(kind, () => point(null));
+    entries.push({ line, tick, count, at });
+    return line;
+  };
+
+  const ticked = () => Object.assign(make("input"), { type: "checkbox", checked: true });
+
   const legend = () => {
-    const columns = new Map();
+    const columns = new Map(), inOrder = (one, other) => one.localeCompare(other, undefined, { numeric: true });
     classes.forEach((one, at) => columns.set(one.column, [...(columns.get(one.column) || []), at]));
-    for (const [column, members] of columns) {
+    for (const column of [...columns.keys()].sort(inOrder)) {
+      const members = columns.get(column).sort((one, other) => inOrder(classes[one].name, classes[other].name));
       const box = make("div", undefined, "column");
-      const head = make("label"), all = make("input");
-      all.type = "checkbox";
-      all.checked = true;
-      head.append(all, make("span", column));
-      const each = members.map((at) => {
-        const line = make("label", undefined, "class"), tick = make("input");
-        tick.type = "checkbox";
-        tick.checked = true;
-        const swatch = make("span", undefined, "swatch"), count = make("span", "", "count");
-        swatch.style.background = classes[at].colour;
-        count.dataset.class = at;
-        line.append(tick, swatch, make("span", classes[at].name), count);
-        tick.addEventListener("change", () => {
-          if (tick.checked) hidden.delete(at); else hidden.add(at);
-          all.checked = ticks.every((other) => other.checked);
-          all.indeterminate = !all.checked && ticks.some((other) => other.checked);
-          show(current);
-        });
-        box.append(line);
-        return tick;
-      });
-      const ticks = each;
-      all.addEventListener("change", () => {
-        ticks.forEach((tick, i) => {
-          tick.checked = all.checked;
-          if (all.checked) hidden.delete(members[i]); else hidden.add(members[i]);
-        });
-        show(current);
-      });
-      box.prepend(head);
+      if (members.length > 1) {
+        const head = make("label", undefined, "head"), tick = ticked();
+        head.append(tick, make("span", column));
+        tick.addEventListener("change", () => changeHidden(members, !tick.checked));
+        heads.push({ tick, members });
+        box.append(head);
+      }
+      box.append(...members.map(entry));
       by("legend").append(box);
     }
     if (!classes.length) by("legend").append(make("p", "No object on these frames.", "soft"));
   };
 
+  const listed = () => entries.filter(({ line }) => !line.hidden).map(({ at }) => at);
+  const find = () => {
+    const wanted = by("find").value.toLowerCase();
+    for (const { line, at } of entries) {
+      line.hidden = !`${classes[at].name} ${classes[at].column}`.toLowerCase().includes(wanted);
+    }
+    for (const box of document.querySelectorAll(".column")) box.hidden = !box.querySelector(".class:not([hidden])");
+  };
+
+  // ---- all frames
+
+  const paintThumb = ({ view, frame }) =>
+    paint(view, frame, visible(frame.shapes), { wide: 0.5, names: false, lit: null });
+
   const sheet = () => {
     const each = new Set(frames.map((frame) => frame.asset)).size === frames.length; // images: one of each
-    let thumbs, asset;
-    frames.forEach((frame, at) => {
-      if (!thumbs || (!each && frame.asset !== asset)) {
-        asset = frame.asset;
-        thumbs = make("div", undefined, "thumbs");
-        by("sheet").append(...(each ? [] : [make("h3", assets[asset])]), thumbs);
+    const watch = new IntersectionObserver((met) => { // pictures that nobody sees need no memory
+      for (const one of met) {
+        const seen = thumbs[one.target.dataset.at];
+        seen.isSeen = one.isIntersecting;
+        fill(seen.view, seen.frame, "120px");
+        if (seen.isSeen) paintThumb(seen);
       }
-      const thumb = make("button", undefined, frame.changed ? "thumb changed" : "thumb"), view = make("div", undefined, "view");
-      thumb.append(view, make("span", each ? assets[frame.asset] : `frame ${frame.frame}`));
+    }, { rootMargin: "300px" });
+    let row, asset;
+    frames.forEach((frame, at) => {
+      if (!row || (!each && frame.asset !== asset)) {
+        asset = frame.asset;
+        row = make("div", undefined, "thumbs");
+        by("sheet").append(...(each ? [] : [make("h3", assets[asset])]), row);
+      }
+      const thumb = make("button", undefined, frame.changed ? "thumb changed" : "thumb");
+      const mat = make("div", undefined, "mat"), view = make("div", undefined, "view");
+      mat.setAttribute("aria-hidden", "true"); // its name is below it
+      mat.append(view);
+      thumb.append(mat, make("span", each ? assets[frame.asset] : `frame ${frame.frame}`));
+      thumb.dataset.at = at;
       thumb.addEventListener("click", () => {
         show(at);
         by("pictures").scrollIntoView({ behavior: "smooth", block: "start" });
       });
-      thumbs.append(thumb);
-      fill(view, frame, frame.shapes, false);
+      row.append(thumb);
+      thumbs.push({ thumb, view, frame, isSeen: false });
+      watch.observe(thumb);
     });
   };
 
-  const ticks = () => {
-    frames.forEach((frame, at) => {
-      const kind = isChanged(frame) ? "changed" : isLabelled(frame) ? "labelled" : "";
-      const tick = make("i", undefined, kind);
-      tick.style.left = `${frames.length > 1 ? (100 * at) / (frames.length - 1) : 50}%`;
-      by("ticks").append(tick);
-    });
-  };
+  const ticks = () => by("ticks").replaceChildren(...frames.map((frame, at) => {
+    const tick = make("i", undefined, isChanged(frame) ? "changed" : isLabelled(frame) ? "labelled" : "");
+    tick.style.left = `${(100 * at) / Math.max(1, frames.length - 1)}%`;
+    return tick;
+  }));
 
   by("pictures").hidden = false;
-  by("sampled").textContent = data.sampled;
+  by("sampled").textContent = sampled;
   by("scrub").max = frames.length - 1;
+  by("stepping").hidden = by("back").hidden = by("on").hidden = frames.length < 2;
+  by("labelled").hidden = frames.length < 2 || !frames.some(isLabelled);
   by("changed").hidden = !frames.some(isChanged);
+  by("names").hidden = !classes.length;
+  by("many").hidden = classes.length <= MANY;
   by("lines").hidden = !frames.some((frame) => frame.shapes.some((shape) => shape.between));
   by("scrub").addEventListener("input", (event) => show(Number(event.target.value)));
-  by("back").addEventListener("click", () => show(current - 1));
-  by("on").addEventListener("click", () => show(current + 1));
-  by("labelled").addEventListener("click", () => next(isLabelled));
-  by("changed").addEventListener("click", () => next(isChanged));
-  by("names").addEventListener("click", toggleNames);
+  const keys = {
+    ArrowLeft: () => show(current - 1), ArrowRight: () => show(current + 1),
+    Home: () => show(0), End: () => show(frames.length - 1),
+    l: () => next(isLabelled), c: () => next(isChanged), n: toggleNames,
+  };
+  const buttons = { back: "ArrowLeft", on: "ArrowRight", labelled: "l", changed: "c", names: "n" };
+  for (const [id, key] of Object.entries(buttons)) by(id).addEventListener("click", keys[key]);
+  by("find").addEventListener("input", find);
+  by("all").addEventListener("click", () => changeHidden(listed(), false));
+  by("none").addEventListener("click", () => changeHidden(listed(), true));
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const keys = {
-      ArrowLeft: () => show(current - 1), ArrowRight: () => show(current + 1),
-      l: () => next(isLabelled), c: () => next(isChanged), n: toggleNames,
-    };
     const action = keys[event.key] || keys[event.key.toLowerCase()];
-    if (!action) return;
+    if (!action || event.ctrlKey || event.metaKey || event.altKey || event.target === by("find")) return;
     event.preventDefault();
     action();
   });
+  for (const kind of ["pointermove", "pointerdown"]) by("views").addEventListener(kind, pointAt);
+  by("views").addEventListener("pointerleave", (event) => event.pointerType === "mouse" && point(null));
   let waiting;
   window.addEventListener("resize", () => {
     clearTimeout(waiting);
-    waiting = setTimeout(() => show(current), 100);
+    waiting = setTimeout(repaint, 100);
   });
   legend();
   ticks();
