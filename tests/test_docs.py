@@ -20,6 +20,8 @@ from support.video import write_video
 
 from lakebox import integrations
 
+pytest_plugins = ["support.lake_fixtures"]
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 EXAMPLE = ROOT / "src" / "lakebox" / "example" / "video"
@@ -93,24 +95,36 @@ def test_commands_of_looking_run(tmp_path: Path) -> None:
     }
 
 
+def test_commands_of_buckets_run(tmp_path: Path, s3: str) -> None:
+    commands = [shlex.split(line.partition("  #")[0]) for line in blocks("bash buckets")[0].splitlines()]
+    assert len(commands) == 3
+    for program, *options in commands:
+        assert program == "lakebox"
+        done = command(
+            *(each.replace("s3://bucket", "s3://lake/readme") for each in options), "preview=page", cwd=tmp_path
+        )
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "lanes.html").exists() and "sync with labelbox" in done.stdout
+
+
 def test_commands_of_more_machines_run(tmp_path: Path) -> None:
     """Ray's is only composed: its tests are where it is installed."""
     commands = [shlex.split(line.partition("  #")[0]) for line in blocks("bash workers")[0].splitlines()]
-    assert [command[2] for command in commands] == ["executor=process", "executor=dask", "executor=ray"]
+    assert [each[2] for each in commands] == ["executor=process", "executor=dask", "executor=ray"]
     with distributed.LocalCluster(
         n_workers=1, threads_per_worker=1, host="127.0.0.1", silence_logs=50, dashboard_address="127.0.0.1:0"
     ) as cluster:
-        for command, more in zip(
+        for each, more in zip(
             commands, ([], [f"executor.address={cluster.scheduler_address}"], ["--cfg", "job"]), strict=True
         ):
             done = subprocess.run(
-                [sys.executable, "-m", *command, "preview=none", *more],
+                [sys.executable, "-m", *each, "preview=none", *more],
                 cwd=tmp_path,
                 capture_output=True,
                 text=True,
                 check=False,
             )
-            assert done.returncode == 0, (command, done.stdout + done.stderr)
+            assert done.returncode == 0, (each, done.stdout + done.stderr)
             assert "3 added" in done.stdout or "address: auto" in done.stdout
 
 

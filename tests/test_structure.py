@@ -36,7 +36,7 @@ EVERYWHERE = {"numpy", "pydantic"}
 VENDORS = {
     "av": {"lakebox.adapters.video"},
     "deeplake": {  # where datasets are, reading, writing, joining, and the handles of scripts
-        f"lakebox.adapters.deep_lake{part}" for part in ("", "_view", "_dataset", "_join", "_handles")
+        f"lakebox.adapters.deep_lake{part}" for part in ("", "_view", "_dataset", "_join", "_handles", "_bucket")
     },
     "PIL": {"lakebox.adapters.image", "lakebox.adapters.drawing"},  # decoding, and drawing in an extra
     "simplejpeg": {"lakebox.adapters.pixels"},
@@ -47,7 +47,7 @@ VENDORS = {
     "labelbox": {"lakebox.adapters.labelbox_sdk"},
     "lbox": {"lakebox.adapters.labelbox_sdk"},
     "google": {"lakebox.adapters.labelbox_sdk"},  # whose error the SDK raises when it has tried for long
-    "obstore": {"lakebox.adapters.object_store"},
+    "obstore": {"lakebox.adapters.object_store", "lakebox.adapters.bucket"},  # signing, and where datasets are
     "distributed": {"lakebox.adapters.dask_cluster"},
     "ray": {"lakebox.adapters.ray_cluster"},
     "ijson": {"lakebox.adapters.export_file"},
@@ -285,7 +285,7 @@ def test_the_sweep_is_whole() -> None:
     """A sweep that silently misses files is worth nothing: the numbers are said here, too."""
     every = [path for top in (CONF, ROOT / "examples") for path in top.rglob("*") if path.suffix in (".yaml", ".yml")]
     assert sorted([*ENTRIES, *PRIMARY, *EXAMPLES]) == sorted(every)
-    assert (len(ENTRIES), len(PRIMARY), len(EXAMPLES)) == (62, 1, 4)
+    assert (len(ENTRIES), len(PRIMARY), len(EXAMPLES)) == (66, 1, 4)
 
 
 def test_every_folder_of_conf_is_a_known_group() -> None:

@@ -12,11 +12,13 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from urllib.request import Request, urlopen
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -43,6 +45,38 @@ def s3_server() -> Iterator[str]:
         yield f"http://{host}:{port}"
     finally:
         server.stop()
+
+
+_S3 = """
+import logging, sys
+from moto.server import ThreadedMotoServer
+
+logging.getLogger("werkzeug").setLevel(logging.ERROR)
+server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+server.start()
+print(*server.get_host_and_port(), flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def s3_process() -> Iterator[str]:
+    """As `s3_server`, in another process: some calls of Deep Lake wait for an answer and let no other thread run."""
+    with subprocess.Popen(
+        [sys.executable, "-c", _S3], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None and process.stdout is not None
+        try:
+            host, port = process.stdout.readline().split()
+            yield f"http://{host}:{port}"
+        finally:
+            process.stdin.close()
+
+
+def s3_bucket(endpoint: str, name: str) -> None:
+    """Make a bucket."""
+    with urlopen(Request(f"{endpoint}/{name}", method="PUT")) as answer:
+        assert answer.status == 200
 
 
 @contextmanager

@@ -9,13 +9,38 @@ from uuid import uuid4
 import pytest
 
 from lakebox.adapters.deep_lake import LocalStorage, MemoryStorage
+from lakebox.adapters.deep_lake_bucket import S3
 
+from .clouds import forget_credentials, s3_bucket, s3_process
 from .lakes import World
 from .memory_lake import MemoryStorage as PlainStorage
 
 
-@pytest.fixture(params=["deep lake on disk", "deep lake in memory", "plain python"])
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """A server with the bucket `lake`."""
+    with s3_process() as endpoint:
+        s3_bucket(endpoint, "lake")
+        yield endpoint
+
+
+@pytest.fixture
+def s3(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The server, and the environment of somebody who uses it."""
+    forget_credentials(monkeypatch)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "access-key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret-key-of-a-test")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_endpoint)
+    return s3_endpoint
+
+
+@pytest.fixture(params=["deep lake on disk", "deep lake in memory", "deep lake in a bucket", "plain python"])
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    if request.param == "deep lake in a bucket":
+        request.getfixturevalue("s3")
+        path = f"s3://lake/{uuid4()}/one"
+        yield World(S3(), path, path)
+        return
     if request.param == "deep lake on disk":
         path = str(tmp_path / "lakes" / "one")
         yield World(LocalStorage(), path, path)

@@ -118,7 +118,7 @@ class Bucket:
 
 @dataclass
 class Lease:
-    """A lock in a bucket: an object that is written only where there is none, and again and again as long as the lock is
+    """A lock in a bucket: an object that is written only where there is none, and again and again while the lock is
     held. One that nobody wrote for `seconds` is a dead run's, and so is one of a process of this machine that is gone.
     """
 
@@ -150,8 +150,8 @@ class Lease:
             age = (datetime.now(UTC) - facts["last_modified"]).total_seconds()
             if age < self.seconds and not _is_gone(content):
                 raise LakeBusy(
-                    f"path {self.path}: another run ({_named(content)}) is writing this dataset; nothing was touched, run"
-                    f" again when it has ended. The lock of a run that died counts for {self.seconds:.0f} s"
+                    f"path {self.path}: another run ({_named(content)}) is writing this dataset; nothing was touched,"
+                    f" run again when it has ended. The lock of a run that died counts for {self.seconds:.0f} s"
                 )
             tag = self.bucket.write(self.key, _holder(), facts["e_tag"])
         if tag is None:
@@ -178,8 +178,8 @@ class Lease:
         """
         if self._lost:
             raise LakeError(
-                f"path {self.path}: its lock could not be renewed for {self.seconds:.0f} s and another run took it; what"
-                " was committed is safe, run again"
+                f"path {self.path}: its lock could not be renewed for {self.seconds:.0f} s and another run took it;"
+                " what was committed is safe, run again"
             )
 
     def give_back(self) -> None:

@@ -126,14 +126,16 @@ class S3(_InBucket):
     def _region(self) -> str:
         return self.region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
 
+    def _server(self, name: str) -> dict[str, str]:
+        server = self.endpoint or os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+        return {name: server} if server else {}
+
     def _bucket(self, name: str) -> Bucket:
-        server = {"endpoint": self.endpoint} if self.endpoint else {}
         hint = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (profiles in ~/.aws are not read)"
-        return Bucket("S3Store", name, {"region": self._region(), **server}, hint)
+        return Bucket("S3Store", name, {"region": self._region(), **self._server("endpoint")}, hint)
 
     def _access(self) -> dict[str, str]:
-        server = {"endpoint_url": self.endpoint} if self.endpoint else {}
-        return {"aws_region": self._region(), **server}
+        return {"aws_region": self._region(), **self._server("endpoint_url")}
 
 
 class Gcs(_InBucket):
@@ -176,7 +178,7 @@ class Azure(_InBucket):
 
 
 class Activeloop(Component):
-    """Datasets in Activeloop's own store. Config choice `storage=activeloop`. The token is read from the environment."""
+    """Datasets in Activeloop's own store. Config choice `storage=activeloop`. The token comes from the environment."""
 
     token_env: str = Field(default="ACTIVELOOP_TOKEN", description="Environment variable that holds the token")
 

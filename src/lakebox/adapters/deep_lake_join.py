@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +10,7 @@ import deeplake
 import numpy as np
 
 from lakebox.adapters.deep_lake import LocalStorage, MemoryStorage
+from lakebox.adapters.deep_lake_bucket import S3, Activeloop, Azure, Gcs
 from lakebox.adapters.deep_lake_cells import empty, filler
 from lakebox.adapters.deep_lake_dataset import DeepLake
 from lakebox.adapters.deep_lake_view import DeepLakeView, translated
@@ -137,14 +138,20 @@ def _arrange(
                 target.handle[new].metadata[key] = value
 
 
+_STORAGES: Mapping[str, Callable[[], MemoryStorage | S3 | Gcs | Azure | Activeloop]] = {
+    "mem": MemoryStorage, "s3": S3, "gs": Gcs, "gcs": Gcs, "azure": Azure, "az": Azure, "al": Activeloop,
+}  # fmt: skip
+
+
 def view_at(address: str) -> DeepLakeView:
-    """What an address means: a folder or `mem://name`, with `@` and a branch or tag if one is meant.
+    """What an address means: a folder, `mem://name`, or one of a bucket, with `@` and a branch or tag if one is meant.
 
     Raises:
         ConfigError: there is no such dataset, branch or tag.
     """
     base, _, name = address.partition("@")
-    storage = MemoryStorage() if base.startswith("mem://") else LocalStorage()
+    scheme, has_scheme, _ = base.partition("://")
+    storage = _STORAGES.get(scheme, LocalStorage)() if has_scheme else LocalStorage()
     lake = storage.find(base)
     if lake is None:
         raise ConfigError(f"there is no dataset at {base}")
@@ -157,7 +164,8 @@ def join(media: str, annotations: str) -> Any:
     Args:
         media: address of the dataset with the media, such as `./lake/lanes`.
         annotations: address of the annotations, such as `./lake/lanes_annotations`, `./lake/lanes@labelbox` for a
-            branch, or either as of a tag: `./lake/lanes@monday`.
+            branch, or either as of a tag: `./lake/lanes@monday`. In a bucket: `s3://bucket/lanes`, with credentials
+            (and AWS_ENDPOINT_URL for another server than Amazon's) in the environment.
 
     Returns:
         A `deeplake.DatasetView`.

@@ -12,6 +12,8 @@ from rich.table import Table
 
 _QUIET = ("check", "preview", "explain", "history", "diff", "revert", "join")
 """Tasks whose report is one sentence."""
+_STORAGES = {"s3": "s3", "gs": "gcs", "gcs": "gcs", "azure": "azure", "az": "azure", "al": "activeloop"}
+"""Scheme of an address -> storage."""
 
 
 def complain(text: str) -> None:
@@ -103,10 +105,12 @@ def _summary(report: dict[str, Any]) -> dict[str, str]:
 
 def _where(dataset: dict[str, Any]) -> str:
     """The overrides with which other tasks find the dataset."""
+    scheme, has_scheme, _ = dataset["path"].partition("://")
+    storage = f"storage={_STORAGES[scheme]} " if has_scheme and scheme in _STORAGES else ""
     if dataset["media"]:
-        return f"path={dataset['media']} provider=separate provider.annotations={dataset['path']}"
+        return f"{storage}path={dataset['media']} provider=separate provider.annotations={dataset['path']}"
     branch = f" provider=branch provider.branch={dataset['branch']}" if dataset["branch"] != "main" else ""
-    return f"path={dataset['path']}{branch}"
+    return f"{storage}path={dataset['path']}{branch}"
 
 
 def _versions(versions: Sequence[dict[str, Any]]) -> Iterator[str]:
