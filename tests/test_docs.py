@@ -100,7 +100,7 @@ def test_commands_of_buckets_run(tmp_path: Path, s3: str) -> None:
     assert len(commands) == 3
     for program, *options in commands:
         assert program == "lakebox"
-        done = command(
+        done = started(
             *(each.replace("s3://bucket", "s3://lake/readme") for each in options), "preview=page", cwd=tmp_path
         )
         assert done.returncode == 0, done.stderr
