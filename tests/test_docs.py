@@ -16,6 +16,7 @@ import distributed
 import pytest
 from support.fake_labelbox import FakeLabelbox
 from support.live import ONTOLOGY, video_annotations
+from support.tiny import command as started
 from support.video import write_video
 
 from lakebox import integrations
