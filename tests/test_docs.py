@@ -108,6 +108,21 @@ def test_commands_of_buckets_run(tmp_path: Path, s3: str) -> None:
     assert (tmp_path / "lanes.html").exists() and "sync with labelbox" in done.stdout
 
 
+def test_commands_of_a_config_to_start_from_run(folder: Path) -> None:
+    commands = [shlex.split(line.partition("  #")[0]) for line in blocks("bash init")[0].splitlines()]
+    assert len(commands) == 2
+    for command in commands:
+        done = subprocess.run(
+            [sys.executable, "-m", *command, "preview=none"], cwd=folder, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, (command, done.stdout + done.stderr)
+    said = next(block for block in blocks("yaml") if "#Bunny" in block)
+    text = (folder / "conf/mapping/bunny_videos.yaml").read_text(encoding="utf-8")
+    assert set(said.splitlines()) <= set(text.splitlines())
+    for path in folder.glob("conf/**/*.yaml"):  # others have their own
+        path.unlink()
+
+
 def test_commands_of_more_machines_run(tmp_path: Path) -> None:
     """Ray's is only composed: its tests are where it is installed."""
     commands = [shlex.split(line.partition("  #")[0]) for line in blocks("bash workers")[0].splitlines()]

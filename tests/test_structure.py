@@ -58,8 +58,8 @@ VENDORS = {
     "rich": {"lakebox.adapters.terminal", "lakebox.adapters.bars"},  # the report, and how far a run is
     "rerun": {"lakebox.adapters.recording"},
     "yaml": {"lakebox.adapters.documents"},
-    "hydra": {"lakebox.cli", "lakebox.config", "lakebox.run_folder"},
-    "omegaconf": {"lakebox.cli", "lakebox.config", "lakebox.run_folder", "lakebox.runner"},
+    "hydra": {"lakebox.cli", "lakebox.config", "lakebox.run_folder", "lakebox.settings"},
+    "omegaconf": {"lakebox.cli", "lakebox.config", "lakebox.run_folder", "lakebox.runner", "lakebox.settings"},
 }
 """Package -> the modules that may import it: one each, but for Hydra, which the command line is made of."""
 
@@ -246,6 +246,7 @@ NEEDED = {
     "labelbox": ["project_id=clx123"],
     "by_creator": ["labels.creators=[ann@x.org]"],
     "upload": ["task.media=clips", "task.dataset=lanes", "task.project=lanes-2026"],
+    "init": ["task.out=conf"],
     "azure_sas": ["presigner.container=https://acme.blob.core.windows.net/videos"],
 }
 """What some choices ask of the user."""
@@ -285,7 +286,7 @@ def test_the_sweep_is_whole() -> None:
     """A sweep that silently misses files is worth nothing: the numbers are said here, too."""
     every = [path for top in (CONF, ROOT / "examples") for path in top.rglob("*") if path.suffix in (".yaml", ".yml")]
     assert sorted([*ENTRIES, *PRIMARY, *EXAMPLES]) == sorted(every)
-    assert (len(ENTRIES), len(PRIMARY), len(EXAMPLES)) == (66, 1, 4)
+    assert (len(ENTRIES), len(PRIMARY), len(EXAMPLES)) == (67, 1, 4)
 
 
 def test_every_folder_of_conf_is_a_known_group() -> None:

@@ -32,7 +32,8 @@ GROUPS = (
 
 _FULL_KEY = re.compile(r"^full_key: (\S+)$", re.MULTILINE)  # Hydra says where it was instantiating
 
-_FILLED = (*ROOT_KEYS, *GROUPS, "tools", "progress", "stop", "draw", "shows", "config_digest", "save", "read_document")
+_FILLED = (*ROOT_KEYS, *GROUPS, "tools", "progress", "stop", "draw", "shows", "config_digest", "save", "read_document",
+           "as_choices", "write_new")  # fmt: skip
 """Fields of tasks that the runner fills; nobody configures them below `task`."""
 
 _LOCK = threading.Lock()  # Hydra keeps one state per process
@@ -174,7 +175,7 @@ def _accepts(target: str) -> list[str]:
 def _where(group: str) -> str:
     """`group=choice (file); choices: ...`, as far as Hydra knows."""
     if not (HydraConfig.initialized() and GlobalHydra.instance().is_initialized()):
-        return f"{group} (choices: {', '.join(_own_choices(group))})"
+        return f"{group} (choices: {', '.join(own_choices(group))})"
     choice = HydraConfig.get().runtime.choices.get(group)
     loader = GlobalHydra.instance().config_loader()
     choices = ", ".join(loader.get_group_options(group, ObjectType.CONFIG))
@@ -184,7 +185,8 @@ def _where(group: str) -> str:
     return f"{group}={choice}{file}; choices: {choices}"
 
 
-def _own_choices(group: str) -> list[str]:
+def own_choices(group: str) -> list[str]:
+    """Names of lakebox's own choices of a group."""
     from importlib.resources import files
 
     folder = files(CONF) / group

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from lakebox.adapters.documents import read_document
+from lakebox.adapters.documents import read_document, write_new
 from lakebox.adapters.masks import fetch_masks
 from lakebox.adapters.media import open_media
 from lakebox.adapters.report_file import ReportFile
@@ -21,6 +22,7 @@ from lakebox.core.ports import Tools
 from lakebox.core.progress import Progress
 from lakebox.core.report import Report
 from lakebox.errors import ConfigError
+from lakebox.settings import settings
 
 _DRAWN_BY = {"html": ("page", "preview"), "png": ("drawing", "preview"), "rerun": ("recording", "rerun")}
 """Format -> the adapter and the extra that it needs."""
@@ -68,6 +70,8 @@ def run(cfg: DictConfig, progress: Progress | None = None, given: Mapping[str, o
         "config_digest": digest(OmegaConf.to_container(cfg, resolve=False)),
         "save": _save,
         "read_document": read_document,
+        "write_new": write_new,
+        "as_choices": partial(settings, cfg),
         **(given or {}),
     }
     file = report_file(cfg)
@@ -87,9 +91,11 @@ def _save(media: Any, labels: Any, make: Any) -> Any:
 
 
 def report_file(cfg: DictConfig) -> ReportFile:
-    """Where a configuration wants its report; the task is called as it calls itself: its `name`, or its module's."""
+    """Where a configuration wants its report; the task is called as it calls itself: the `name` of one that syncs, or
+    its module's."""
     target = str(OmegaConf.select(cfg, "task._target_") or "").split(".")
-    return ReportFile(OmegaConf.select(cfg, "report"), OmegaConf.select(cfg, "task.name") or "".join(target[-2:-1]))
+    name = OmegaConf.select(cfg, "task.name") if OmegaConf.select(cfg, "task.does") else ""
+    return ReportFile(OmegaConf.select(cfg, "report"), name or "".join(target[-2:-1]))
 
 
 def draw(format: str, shown: Shown, file: Path) -> None:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-_QUIET = ("check", "preview", "explain", "history", "diff", "revert", "join")
+_QUIET = ("check", "preview", "explain", "history", "diff", "revert", "join", "init")
 """Tasks whose report is one sentence."""
 _STORAGES = {"s3": "s3", "gs": "gcs", "gcs": "gcs", "azure": "azure", "az": "azure", "al": "activeloop"}
 """Scheme of an address -> storage."""
@@ -100,6 +100,7 @@ def _summary(report: dict[str, Any]) -> dict[str, str]:
     if dataset["version"] and report["task"] not in _QUIET:
         lines["open it"] = f'deeplake.open_read_only("{dataset["path"]}{branch}")'
         lines["see it"] = report.get("page") or f"lakebox task=preview {_where(dataset)}"
+    lines |= {"next": report["next"]} if report.get("next") else {}
     return lines | _labelbox(report.get("labelbox", {}))
 
 

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from lakebox.core.convert import Converter, MaskLinks
 from lakebox.core.model import RASTER_KINDS, Question, Tool
+
+
+def _grouped(value: Any) -> Any:
+    """A file may have nothing but comments there."""
+    return {} if value is None else value
+
+
+def _named(value: Any) -> Any:
+    """As well the keys of a mapping, which nobody takes for an interpolation, whatever annotators called things."""
+    return list(value or ()) if value is None or isinstance(value, dict) else value
 
 
 class Mapping(BaseModel):
@@ -13,10 +25,12 @@ class Mapping(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
-    groups: dict[str, str] = Field(
+    groups: Annotated[dict[str, str], BeforeValidator(_grouped)] = Field(
         default_factory=dict, description="Tool name or kind -> tensor group; a tool's own name wins over its kind"
     )
-    leave_out: list[str] = Field(default_factory=list, description="Names or kinds of tools and questions to leave out")
+    leave_out: Annotated[list[str], BeforeValidator(_named)] = Field(
+        default_factory=list, description="Names or kinds of tools and questions to leave out: a list, or keys"
+    )
     converters: dict[str, Converter] = Field(description="Kind of tool -> what turns its objects into cells")
 
     def group(self, tool: Tool) -> str | None:

@@ -53,6 +53,10 @@ class Report:
     """Task `explain`: where a row comes from."""
     page: str = ""
     """The file in which people see what the run did; empty: there is none."""
+    written: list[str] | None = None
+    """Task `init`: the files that are there now."""
+    next: str = ""
+    """The command to go on with; empty: there is none in particular."""
     config_digest: str = ""
     """Of the configuration of a run that may write: its rows say it, too."""
     seconds: float = 0.0
@@ -104,6 +108,8 @@ class Report:
             "seconds": round(self.seconds, 3),
         }
         report |= {"page": self.page} if self.page else {}
-        lists = {"versions": self.versions, "changes": self.changes, "explained": self.explained}
+        report |= {"next": self.next} if self.next else {}
+        lists = {"versions": self.versions, "changes": self.changes, "explained": self.explained,
+                 "written": self.written}  # fmt: skip
         report |= {name: listed for name, listed in lists.items() if listed is not None}
         return report | ({"labelbox": self.labelbox} if self.labelbox else {})
