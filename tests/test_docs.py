@@ -52,7 +52,7 @@ def test_the_readme_has_commands() -> None:
 
 @pytest.mark.parametrize("command", RUN)
 def test_command_runs(command: str, folder: Path) -> None:
-    own = "own_repo" if "-cd conf" in command else ""
+    own = "ml_repo" if "-cd conf" in command else ""
     where = folder / "examples" / own if own else folder
     arguments = shlex.split(command)[1:]
     done = subprocess.run(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -14,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from lakebox.adapters.deep_lake import DeepLake, LocalStorage
 from lakebox.core.columns import Class, Column, split
 from lakebox.core.convert import Marks
+from lakebox.core.lake_port import Place
 from lakebox.core.ports import Presigner, Request
 from lakebox.errors import FetchError
 
@@ -70,3 +72,19 @@ class TeamStorage(BaseModel):
     def lock(self, path: str) -> AbstractContextManager[None]:
         """Only one run at a time writes the dataset of that name."""
         return LocalStorage().lock(str(self.root / path))
+
+
+class BySite(BaseModel):
+    """A provider: each project has its own dataset, and its annotations are on a branch of that."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    path: str
+    """Address with `{site}` in it, which becomes the project's name."""
+    site: str | None = None
+    """For tasks that read no project, such as history."""
+
+    def __call__(self, project_name: str) -> Place:
+        """The branch `labels` of the project's dataset."""
+        name = re.sub(r"[^a-z0-9]+", "-", (project_name or self.site or "unknown").lower()).strip("-")
+        return Place(self.path.format(site=name), branch="labels")
