@@ -54,7 +54,10 @@ def test_a_config_of_ones_own(repo: Path, ran: Ran) -> None:
     path = repo / "datasets/lanes_v3/bunny-videos"  # by the storage, the config and the provider
     dataset = deeplake.open_read_only(f"{path}@labels")
     names = {one.name for one in dataset.schema.columns}
-    assert {"animals/animals", "animals/animals_labels", "Ear"} <= names and not {"Remark", "Summary"} & names  # by the mapping
+    assert {"animals/animals", "animals/animals_labels", "Ear"} <= names and not {
+        "Remark",
+        "Summary",
+    } & names  # by the mapping
     centres = [cell for cell in dataset["animals/animals"][:] if len(cell)]
     assert len(centres) > 50 and {cell.shape[1] for cell in centres} == {2}  # by the converter
     assert np.concatenate(centres).min() > 0
