@@ -51,6 +51,8 @@ class Report:
     """Task `diff`: what differs, by data row."""
     explained: dict[str, Any] | None = None
     """Task `explain`: where a row comes from."""
+    settings: dict[str, str] | None = None
+    """Task `check`: what each part of the configuration decides, in words."""
     page: str = ""
     """The file in which people see what the run did; empty: there is none."""
     config_digest: str = ""
@@ -104,6 +106,7 @@ class Report:
             "seconds": round(self.seconds, 3),
         }
         report |= {"page": self.page} if self.page else {}
-        lists = {"versions": self.versions, "changes": self.changes, "explained": self.explained}
+        lists = {"versions": self.versions, "changes": self.changes, "explained": self.explained,
+                 "settings": self.settings}  # fmt: skip
         report |= {name: listed for name, listed in lists.items() if listed is not None}
         return report | ({"labelbox": self.labelbox} if self.labelbox else {})
