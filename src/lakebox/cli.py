@@ -138,7 +138,7 @@ def _misconfigured(error: BaseException, flags: Namespace, overrides: list[str])
 
     _report_unstarted(overrides)
     try:
-        jobs = [*sweep.combinations(overrides)] if flags.multirun else [overrides]
+        jobs = [*sweep.samples(overrides)] if flags.multirun else [overrides]
     except Exception:  # noqa: BLE001 - what cannot be read is told below
         jobs = [overrides]
     try:

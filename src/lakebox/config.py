@@ -14,9 +14,15 @@ from typing import Any
 from hydra import compose, initialize_config_dir, initialize_config_module
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import InterpolationKeyError, InterpolationResolutionError, MissingMandatoryValue
+from omegaconf.errors import (
+    InterpolationKeyError,
+    InterpolationResolutionError,
+    MissingMandatoryValue,
+    OmegaConfBaseException,
+)
 from pydantic import BaseModel, ValidationError
 
 from lakebox.core.nearest import RENAMED, hint, nearest
@@ -206,7 +212,8 @@ def _explained(cfg: DictConfig, key: str, error: Exception) -> list[Mistake]:
     elif isinstance(cause, ImportError | AttributeError):
         said = f"{key}._target_: {unknown_target(str(target), cause)}"
     else:
-        said = f"{key}: {' '.join(str(cause).partition('full_key:')[0].split())}"
+        kind = "" if isinstance(cause, HydraException | OmegaConfBaseException) else f"{type(cause).__name__}: "
+        said = f"{key}: {kind}{' '.join(str(cause).partition('full_key:')[0].split())}"
     return [Mistake(said, _from(group))]
 
 

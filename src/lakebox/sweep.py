@@ -88,10 +88,27 @@ def combinations(overrides: Sequence[str]) -> Iterator[list[str]]:
     Raises:
         HydraException: overrides cannot be read.
     """
-    parsed = OverridesParser.create().parse_overrides(list(overrides))
-    values = {one.get_key_element(): _values(one) for one in parsed}
-    for combination in itertools.product(*values.values()):
+    for combination in itertools.product(*_listed(overrides)):
         yield list(combination)
+
+
+def samples(overrides: Sequence[str]) -> Iterator[list[str]]:
+    """So few of the combinations that every value is in one of them.
+
+    Raises:
+        HydraException: overrides cannot be read.
+    """
+    values = _listed(overrides)
+    first = [one[0] for one in values]
+    yield first
+    for at, others in enumerate(values):
+        yield from ([*first[:at], other, *first[at + 1 :]] for other in others[1:])
+
+
+def _listed(overrides: Sequence[str]) -> list[list[str]]:
+    """What was listed for each key, as overrides of one value."""
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    return list({one.get_key_element(): _values(one) for one in parsed}.values())
 
 
 def _values(override: Override) -> list[str]:

@@ -50,9 +50,9 @@ def _named(job: Job, jobs: Sequence[Job]) -> str:
     return f"{job.number} ({' '.join(own(job.overrides, [one.overrides for one in jobs])) or 'no overrides'})"
 
 
-def own(overrides: Iterable[str], everybodys: Iterable[Iterable[str]]) -> list[str]:
+def own(overrides: Iterable[str], everybodys: Sequence[Iterable[str]]) -> list[str]:
     """The overrides of a job that not all jobs have."""
-    everywhere = set.intersection(*map(set, everybodys))
+    everywhere = set.intersection(*map(set, everybodys)) if everybodys else set()
     return [one for one in overrides if one not in everywhere]
 
 
