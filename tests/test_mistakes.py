@@ -28,7 +28,6 @@ FILES = {
 WRONG: Mapping[str, tuple[str, tuple[str, ...]]] = {
     # keys
     "a key": ("sorce=export_file", ("sorce: unknown key", "did you mean 'source'?", "project_id")),
-    "a root key": ("pth=./lake/lanes", ("did you mean 'path'?", "keys: task, source")),
     "a key below": (
         "source=export_file source.exprt=a.ndjson",
         ("source.exprt: unknown key", "'export'", "source=export_file (pkg://lakebox.conf/source/export_file.yaml)"),
@@ -38,10 +37,8 @@ WRONG: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "a key of the user's": ("mapping.groups.Car=vehicles", ("+mapping.groups.Car=...",)),
     "a key taken out": ("~pixels.qualty", ("~pixels.qualty: there is no such key",)),
     "a word of deeplake's": ("video_paths=clips", ("video_paths: unknown key; here it is task.media",)),
-    "another one": ("overwrite=true", ("overwrite: unknown key", "in step")),
     # choices
     "a choice": ("pixels=jpge", ("pixels=jpge: no such choice, did you mean 'jpeg'?", "jpeg, none, png, video")),
-    "a task": ("task=snyc", ("did you mean 'sync'?", "choices: annotate, check")),
     "no choice": ("pixels=null", ("pixels=null: a config group takes the name of a choice",)),
     "a choice added": ("+pixels=png", ("+pixels=png: the group has a choice already",)),
     "an experiment": ("experiment=nightly", ("experiment: there is none", "conf/experiment/<name>.yaml")),
@@ -50,33 +47,33 @@ WRONG: Mapping[str, tuple[str, tuple[str, ...]]] = {
     # values
     "a value": ("frames=every frames.n=abc", ("frames.n: Input should be a valid integer", "frames/every.yaml")),
     "a value of several": ("preview.format=htlm", ("preview.format", "'html', 'png' or 'rerun'", "did you mean 'html'?")),
-    "a value out of range": ("pixels.quality=101", ("pixels.quality: Input should be less than or equal to 100",)),
     "a root value": ("limit=abc", ("limit: Input should be a valid integer", "from the command line")),
     "a value of nothing": ("path=", ("provider.path: String should have at least 1 character",)),
-    "a value of Hydra's": ("hydra.job.chdir=abc", ("hydra.job.chdir=abc: Value 'abc' is not a valid bool",)),
     "several values": ("limit=1,2", ("limit=1,2: several values; for a sweep add -m",)),
     "an interpolation": ("path=./lake/${projct_id}", ("path: interpolation key 'projct_id' not found", "'project_id'")),
     "an interpolation of the report": ("report=${pth}.json", ("report: interpolation key 'pth' not found", "'path'")),
     # values that are missing
     "nothing given": ("source=export_file", ("source.export: must be given", "choices: example, export_file, labelbox")),
     "several not given": ("task=upload", ("task.media: must be given", "task.dataset:", "task.project:", "upload.yaml")),
+    "a root key left open": ("path=???", ("path: must be given, it has no default",)),
     "a group taken out": ("~pixels", ("pixels: missing; a configuration begins with 'defaults: [config, ...]'",)),
     # combinations
     "media and annotations at one place": (
         "provider=separate provider.annotations=./lake/example", ("provider.annotations: ./lake/example is where the media are",),
     ),
-    "annotations on the branch of the media": ("provider=branch provider.branch=main", ("provider.branch: main is where",)),
     "jobs at once that share a dataset": (
         "-m pixels=jpeg,png hydra/launcher=joblib",
         ("lake/example: jobs 0 (pixels=jpeg) and 1 (pixels=png) would write it at once", "hydra/launcher=basic"),
     ),
+    "a folder for runs": ("hydra.run.dir=/proc/runs", ("/proc/runs: No such file", "hydra.run.dir and hydra.sweep.dir")),
+    "a folder for sweeps": ("-m limit=1 hydra.sweep.dir=/proc/runs", ("/proc/runs: No such file",)),
+    "what Hydra's sweeper cannot do": ("-m limit=interval(1,3)", ("BasicSweeper does not support sweep type",)),
     # targets
     "a class": (
         "pixels._target_=lakebox.adapters.pixels.Jpge",
         ("pixels._target_: cannot import 'lakebox.adapters.pixels.Jpge'", "did you mean 'lakebox.adapters.pixels.Jpeg'?"),
     ),
     "a module": ("pixels._target_=lakebox.adapters.pixel.Jpeg", ("did you mean 'lakebox.adapters.pixels'?",)),
-    "a package": ("pixels._target_=lakebx.adapters.pixels.Jpeg", ("there is no 'lakebx', did you mean 'lakebox'?",)),
     "what Hydra refuses": ("pixels._target_=os.system", ("pixels: Target 'os.system' is blocklisted",)),
     "a class of one's own": ("-cd conf presigner=typo", ("did you mean 'ours.Bucket'?", "conf/presigner/typo.yaml")),
     "a module of one's own": ("-cd conf presigner=stranger", ("there is no 'our', did you mean 'ours'?", "stranger.yaml")),
@@ -99,7 +96,6 @@ WRONG: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "a flag": ("--multirn limit=1", ("unrecognized arguments: --multirn, did you mean '--multirun'?", "--help")),
     "a value of a flag": ("--cfg jobb", ("--cfg", "invalid choice: 'jobb'")),
     "a key on the command line": ("lb_api_key=abcdefgh12345678", ("lb_api_key: secrets are not taken", "LABELBOX_API_KEY")),
-    "a key in a value": ("source.api_key_env=not-a-name", ("source.api_key_env: takes the name of an environment variable",)),
     # all at once
     "many mistakes": (
         "task=check sorce=x frames=every frames.n=abc frames.mach=count preview.format=htlm limit=x",
@@ -134,7 +130,7 @@ def test_it_is_told_in_a_few_lines(done: Mapping[str, tuple[Done, Path]], mistak
     for word in WRONG[mistake][1]:
         assert word in said.err, said.err
     lines = said.err.splitlines()
-    assert lines[0] == "Invalid configuration" or mistake.startswith(("media and", "annotations on")), said.err
+    assert lines[0] == "Invalid configuration" or mistake.startswith("media and"), said.err
     assert len(lines) <= (3 if mistake not in MANY else 12), said.err
     assert not re.search(r"Traceback|HYDRA_FULL_ERROR|Warning|abcdefgh12345678", said.err), said.err
     assert {path.name for path in place.iterdir()} <= {*(name.split("/")[0] for name in FILES), *LEFT}

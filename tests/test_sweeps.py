@@ -42,7 +42,7 @@ def test_every_job_is_told_and_one_that_fails_ends_no_other(project: Path, tmp_p
     (tmp_path / "lakes").mkdir()
     (tmp_path / "lakes/5").write_text("in the way", encoding="utf-8")
     asked = overrides(project, "lakes/${frames.n}", "frames=every", "frames.n=5,8", f"hydra/launcher={launcher}")
-    more = ["hydra.launcher.n_jobs=2"] if launcher == "joblib" else []
+    more = ["hydra.launcher.n_jobs=2", "executor=process", "executor.workers=1"] if launcher == "joblib" else []
     done = command("-m", *asked, *more, cwd=tmp_path, env={"LABELBOX_API_KEY": KEY})
     assert done.returncode == 1, done.stderr
     bad, good = summaries(tmp_path)
@@ -74,13 +74,13 @@ def test_a_job_whose_process_is_killed(project: Path, tmp_path: Path) -> None:
     assert [one["outcome"] for one in summaries(tmp_path)] == ["not ended"] * 2
 
 
-def test_ctrl_c_ends_jobs_that_run_side_by_side(
-    project: Path, tmp_path: Path, start: Callable[..., Process]
-) -> None:
+def test_ctrl_c_ends_jobs_that_run_side_by_side(project: Path, tmp_path: Path, start: Callable[..., Process]) -> None:
     clip = project / "media" / "clip0.mp4"
     clip.unlink()
     os.mkfifo(clip)
-    asked = overrides(project, "lake${hydra:job.num}", "limit=1,2,3", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
+    asked = overrides(
+        project, "lake${hydra:job.num}", "limit=1,2,3", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"
+    )
     process = start(tmp_path, ["-m", *asked])
     process.wait_for("plan: 1 to add")
     status, took, said = process.end(signal.SIGINT)
@@ -125,7 +125,9 @@ def test_what_a_task_writes(task: str, keys: tuple[str, ...]) -> None:
 
 
 def test_jobs_that_left_no_word_are_in_the_summary() -> None:
-    ended = outcome(job(1, "b=1"), 0, 1.23456, {"dataset": {"rows": 3, "version": "v", "path": "/lake"}, "failures": []})
+    ended = outcome(
+        job(1, "b=1"), 0, 1.23456, {"dataset": {"rows": 3, "version": "v", "path": "/lake"}, "failures": []}
+    )
     first, second = summary([job(0, "b=0"), job(1, "b=1")], [ended])
     assert (first["outcome"], first["failures"], second) == ("not ended", 0, ended)
     assert (ended["seconds"], ended["rows"], ended["error"]) == (1.235, 3, "")

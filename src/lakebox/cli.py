@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 import time
+import traceback
 from argparse import Namespace
 from collections.abc import Sequence
 from contextlib import redirect_stderr
@@ -38,10 +39,15 @@ _started = False
 def _app(cfg: DictConfig) -> Any:
     global _started
     _started = True
-    began = time.monotonic()
-    status, outcome = _run(cfg)
     if HydraConfig.get().mode != RunMode.MULTIRUN:
-        sys.exit(status)
+        sys.exit(_run(cfg)[0])
+    sweep.settle()
+    began = time.monotonic()
+    try:
+        status, outcome = _run(cfg)
+    except Exception as error:  # noqa: BLE001 - whatever ends one job, the others go on
+        traceback.print_exc()
+        status, outcome = FAILED, {"error": f"ended by {type(error).__name__}"}  # which may quote anything
     sweep.keep(status, time.monotonic() - began, outcome)
     if status == INTERRUPTED:
         raise KeyboardInterrupt  # ends the sweep, also from a process of its own
@@ -86,13 +92,18 @@ def _run(cfg: DictConfig) -> tuple[int, dict[str, Any]]:
 
 def _end_sweep() -> int:
     """Summary and table of the sweep of this process, if there is one; whether all of it is well, as an exit status."""
-    from lakebox.adapters.terminal import show_sweep
+    from lakebox.adapters.terminal import complain, show_sweep
 
     status = OK
     for one in sweep.running:
-        summary = one.end()
-        show_sweep(summary, str(one.folder / sweep.SUMMARY))
+        summary = one.outcomes()
+        show_sweep(summary, str(one.file))
         status = OK if all(entry["outcome"] == "ok" for entry in summary) else FAILED
+        try:
+            sweep.write(one.file, summary)
+        except OSError as error:
+            complain(f"{one.file} cannot be written: {error.strerror}; the table above is all there is")
+            status = FAILED
     sweep.running.clear()
     return status
 
@@ -139,8 +150,8 @@ def _misconfigured(error: BaseException, flags: Namespace, overrides: list[str])
     _report_unstarted(overrides)
     try:
         jobs = [*sweep.samples(overrides)] if flags.multirun else [overrides]
-    except Exception:  # noqa: BLE001 - what cannot be read is told below
-        jobs = [overrides]
+    except Exception:  # noqa: BLE001 - it is the error that is told below
+        jobs = []
     try:
         name = (flags.config_name or "config").removesuffix(".yaml")
         found = mistakes_of(jobs, name, flags.config_path or flags.config_dir, tools(DictConfig({}), None, {}))
@@ -180,6 +191,9 @@ def _status(flags: Namespace, overrides: list[str]) -> int:
         _app()
     except KeyboardInterrupt:
         return _interrupted()
+    except BrokenPipeError:  # whoever reads has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
     except Exception as error:
         if everything:
             raise

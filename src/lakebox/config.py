@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
@@ -162,16 +162,18 @@ def build(cfg: DictConfig, handed: Mapping[str, Any]) -> Callable[[], Any]:
 def _built(cfg: DictConfig, handed: Mapping[str, Any]) -> tuple[Callable[[], Any] | None, list[Mistake]]:
     mistakes = _root_mistakes(cfg)
     parts: dict[str, Any] = dict(handed)
-    for key in (key for key in (*ROOT_KEYS, *GROUPS[1:]) if key in cfg and key not in handed):
+    told = {group for group in GROUPS if group not in cfg.keys()}  # noqa: SIM118 - `in cfg` leaves ??? out
+    for key in (key for key in (*ROOT_KEYS, *GROUPS[1:]) if key in cfg.keys() and key not in handed):  # noqa: SIM118
         try:
             parts[key] = instantiate(cfg[key], _convert_="all") if key in GROUPS else cfg[key]
         except Exception as error:  # noqa: BLE001 - a user's component may raise anything, and all of it is reported
+            told.add(key)
             mistakes += _explained(cfg, key, error)
     try:
         return _task(cfg, parts), mistakes
     except Exception as error:  # noqa: BLE001 - as above
-        said = _explained(cfg, "task", error) if "task" in cfg else []
-        return None, [*mistakes, *(one for one in said if not _said_already(one, parts))]
+        said = _explained(cfg, "task", error) if "task" not in told else []
+        return None, [*mistakes, *(one for one in said if not _is_missing(one, told))]
 
 
 def _task(cfg: DictConfig, parts: Mapping[str, Any]) -> Callable[[], Any]:
@@ -184,7 +186,7 @@ def _task(cfg: DictConfig, parts: Mapping[str, Any]) -> Callable[[], Any]:
 def _root_mistakes(cfg: DictConfig) -> list[Mistake]:
     """Missing groups, and root keys that look like a misspelt one; other keys are the user's own variables."""
     found, known = [], (*ROOT_KEYS, *GROUPS)
-    if missing := [group for group in GROUPS if group not in cfg]:
+    if missing := [group for group in GROUPS if group not in cfg.keys()]:  # noqa: SIM118 - as below
         found += [Mistake(f"{', '.join(missing)}: missing; a configuration begins with 'defaults: [config, ...]'")]
     for key in (key for key in map(str, cfg) if key not in known):
         if key in RENAMED or nearest(key, known, 0.75):
@@ -231,10 +233,10 @@ def _from(group: str) -> str:
     return f"from the command line or the primary config; keys: {', '.join(ROOT_KEYS)}"
 
 
-def _said_already(one: Mistake, parts: Mapping[str, Any]) -> bool:
+def _is_missing(one: Mistake, told: Container[str]) -> bool:
     """What the task misses because it could not be built."""
     key, _, said = one.what.partition(": ")
-    return said.startswith("must be given") and key in (*ROOT_KEYS, *GROUPS) and key not in parts
+    return said.startswith("must be given") and key in told
 
 
 def _is_rooted(key: str, item: Any) -> bool:

@@ -50,14 +50,15 @@ def without_consequences(mistakes: Sequence[Mistake]) -> list[Mistake]:
     return [
         one for at, one in enumerate(mistakes)
         if not any(one.what.startswith(what) for what in meant)
-        and not any(before.what.endswith(f".{one.what}") for before in mistakes[:at])
-        and not any(_same_interpolation(one, before) for before in mistakes[:at])
+        and not any(_is_same(one, before) or _is_same(before, one) for before in mistakes[:at])
     ]  # fmt: skip
 
 
-def _same_interpolation(one: Mistake, before: Mistake) -> bool:
-    said, known = (each.what.partition(": ")[2].partition(",")[0] for each in (one, before))
-    return said == known and said.startswith("interpolation key")
+def _is_same(root: Mistake, other: Mistake) -> bool:
+    """Whether a root key is wrong, and with it what took it over."""
+    (key, _, one), (_, _, two) = (each.what.partition(": ") for each in (root, other))
+    said, known = one.partition(",")[0], two.partition(",")[0]
+    return "." not in key and (other.what.endswith(f".{root.what}") or (said == known and "interpolation key" in said))
 
 
 def every_mistake(
@@ -137,9 +138,11 @@ def told(error: BaseException, culprit: str, choices: Mapping[str, str], primary
         return Mistake(interpolation(cause))
     if mark := getattr(error, "problem_mark", None):  # YAML's
         return Mistake(f"{mark.name} line {mark.line + 1}: cannot be read as YAML: {getattr(error, 'problem', '')}")
+    if isinstance(error, OSError):
+        return Mistake(f"{error.filename}: {error.strerror}; hydra.run.dir and hydra.sweep.dir say where runs are kept")
     if match := _NO_MATCH.search(str(error)):
         return _no_group(match[1], _file(str(error), primary))
-    if isinstance(cause, OmegaConfBaseException) and "is not in struct" in str(cause):
+    if isinstance(cause, OmegaConfBaseException) and re.search(r"is not in struct|^Key '.*' not in '", str(cause)):
         return _no_key(cause, choices)
     return Mistake(f"{culprit}: {_sentence(error, cause)}" if culprit else _sentence(error, cause))
 
@@ -234,4 +237,5 @@ def interpolation(error: OmegaConfBaseException) -> str:
 
 def is_mistake(error: BaseException) -> bool:
     """Whether it says that a configuration is wrong, and not that a program is."""
-    return isinstance(error, HydraException | OmegaConfBaseException | ValueError) or hasattr(error, "problem_mark")
+    known = (HydraException, OmegaConfBaseException, OSError, ValueError)
+    return isinstance(error, known) or hasattr(error, "problem_mark")

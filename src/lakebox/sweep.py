@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import multiprocessing
 import os
 import re
 import sys
@@ -42,13 +43,15 @@ class Sweep:
     folder: Path
     jobs: Sequence[Job]
 
-    def end(self) -> list[dict[str, Any]]:
-        """Write the summary, with what is known by now; also gives it."""
+    @property
+    def file(self) -> Path:
+        """Where the summary goes."""
+        return self.folder / SUMMARY
+
+    def outcomes(self) -> list[dict[str, Any]]:
+        """What came of every job, as far as it is known by now."""
         told = [json.loads(file.read_text(encoding="utf-8")) for file in self.folder.rglob(OUTCOME)]
-        found = summary(self.jobs, ({key: one[key] for key in one if key != "report"} for one in told))
-        self.folder.mkdir(parents=True, exist_ok=True)
-        _write(self.folder / SUMMARY, found)
-        return found
+        return summary(self.jobs, ({key: one[key] for key in one if key != "report"} for one in told))
 
 
 running: list[Sweep] = []
@@ -156,17 +159,28 @@ def _written(sweep: DictConfig, number: int, overrides: list[str]) -> Iterator[s
         HydraConfig.instance().cfg = outer
 
 
+def settle() -> None:
+    """Let a job start processes of its own, which joblib's workers would start in a way that only joblib knows."""
+    if multiprocessing.get_start_method(allow_none=True) == "loky":
+        multiprocessing.set_start_method("spawn", force=True)
+
+
 def keep(status: int, seconds: float, report: Mapping[str, Any]) -> None:
     """Write down in the folder of this job what came of it."""
     own = HydraConfig.get()
     job = Job(own.job.num, _plain(_typed(own.overrides.task)))
     if "error" in report:
         report = {"error": redacted(hushed(report["error"]), os.environ)}
-    _write(Path(own.runtime.output_dir) / OUTCOME, outcome(job, status, seconds, report) | {"report": report})
+    write(Path(own.runtime.output_dir) / OUTCOME, outcome(job, status, seconds, report) | {"report": report})
 
 
-def _write(file: Path, found: Any) -> None:
-    """Whole or not at all."""
+def write(file: Path, found: Any) -> None:
+    """Write JSON, whole or not at all.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_name(f".{file.name}.{os.getpid()}.part")
     part.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     part.replace(file)
