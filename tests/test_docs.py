@@ -23,7 +23,7 @@ from lakebox import integrations
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 EXAMPLE = ROOT / "src" / "lakebox" / "example" / "video"
-GROUPS = sorted(folder.name for folder in (ROOT / "conf").iterdir() if folder.is_dir() and folder.name != "hydra")
+GROUPS = sorted({path.parent.name for path in (ROOT / "conf").glob("*/*.yaml")})
 
 
 def blocks(language: str) -> list[str]:

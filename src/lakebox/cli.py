@@ -61,13 +61,13 @@ def _run(cfg: DictConfig) -> tuple[int, dict[str, Any]]:
     from lakebox.adapters.signals import ending_soon
     from lakebox.runner import draw, report_file, run
 
-    told = threading.Event()
+    stopped = threading.Event()
     own = HydraConfig.get()
     alone = own.mode != RunMode.MULTIRUN or not sweep.is_parallel(own)
     screen = Own() if alone else Shared(own.job.num)
 
     def leave() -> None:
-        if not told.is_set():
+        if not stopped.is_set():
             screen.__exit__()
             screen.complain(STOPPED)
             report_file(cfg).fail(STOPPED)
@@ -83,7 +83,7 @@ def _run(cfg: DictConfig) -> tuple[int, dict[str, Any]]:
         screen.complain(str(error))
         return (MISCONFIGURED if isinstance(error, ConfigError) else FAILED), {"error": str(error)}
     except KeyboardInterrupt as error:
-        told.set()
+        stopped.set()
         screen.complain(str(error) or STOPPED)
         return INTERRUPTED, {"error": str(error) or STOPPED}
     screen.show(report.as_dict())

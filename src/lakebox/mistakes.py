@@ -20,7 +20,10 @@ _PARENT = re.compile(r"^In '([^']+)': ")
 _NO_MATCH = re.compile(r"Could not override '([^']+)'\.\s*No match")
 _QUOTED = re.compile(r"'([^']+)'")
 _MEANT = re.compile(r"(\S*?)([^.\s]+): unknown key, did you mean '([^']+)'")
-_EXTRAS = {"joblib": "pip install 'lakebox[sweep]'", "submitit": "pip install hydra-submitit-launcher"}
+_EXTRAS = {
+    "hydra/launcher/joblib": "pip install 'lakebox[sweep]'",
+    "hydra/launcher/submitit": "pip install hydra-submitit-launcher",
+}
 """Launcher -> what brings it."""
 
 
@@ -95,7 +98,7 @@ def every_mistake(
 def _culprit(error: Exception, overrides: Sequence[str], compose: Compose) -> str:
     """The override without which this error does not come; those that it speaks of are tried first."""
     if isinstance(error, OverrideParseException):
-        return error.override
+        return error.override if error.override in overrides else ""
     return next((one for one in sorted(overrides, key=lambda one: not _spoken_of(one, str(error)))
                  if _error(compose, [other for other in overrides if other != one]) != str(error)), "")  # fmt: skip
 
@@ -170,7 +173,7 @@ def _no_config(error: MissingConfigException, culprit: str, primary: str) -> Mis
     names = sorted({*(error.options or ()), *choices_of(group)})
     if not names:
         return _no_group(group, place)
-    extra = next((f"; needs {how}" for name, how in _EXTRAS.items() if choice.startswith(name)), "")
+    extra = next((f"; needs {how}" for name, how in _EXTRAS.items() if str(missing).startswith(name)), "")
     return Mistake(
         f"{group}={choice}: no such choice{extra or hint(choice, names)}", f"from {place}; choices: {', '.join(names)}"
     )
