@@ -65,6 +65,11 @@ WRONG: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "media and annotations at one place": (
         "provider=separate provider.annotations=./lake/example", ("provider.annotations: ./lake/example is where the media are",),
     ),
+    "two filters of which Labelbox takes one": (
+        "source=labelbox source.filters.data_row_ids=[a] source.filters.global_keys=[b]",
+        ("source.filters: data_row_ids and global_keys exclude each other", "source/labelbox.yaml"),
+    ),
+    "a letter in a list": ("task.does=[add,relable]", ("task.does.1: Input should be 'add', 'relabel' or 'drop'", "'relabel'?")),
     "jobs at once that share a dataset": (
         "-m pixels=jpeg,png hydra/launcher=joblib",
         ("lake/example: jobs 0 (pixels=jpeg) and 1 (pixels=png) would write it at once", "hydra/launcher=basic"),
