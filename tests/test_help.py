@@ -84,7 +84,10 @@ def test_what_hydra_tells(tmp_path: Path, arguments: list[str], environment: dic
     assert list(tmp_path.iterdir()) == []
 
 
-def test_check_says_in_words_what_would_run(lakebox: Callable[..., Report]) -> None:
+def test_check_says_in_words_what_would_run(
+    lakebox: Callable[..., Report], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     report = lakebox(
         "task=check", "frames=every", "limit=3", "tag=v1", "report=r.json", "provider=separate", "masks=link"
     )
