@@ -26,7 +26,7 @@ pytest_plugins = ["support.lake_fixtures"]
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 EXAMPLE = ROOT / "src" / "lakebox" / "example" / "video"
-GROUPS = sorted(folder.name for folder in (ROOT / "conf").iterdir() if folder.is_dir() and folder.name != "hydra")
+GROUPS = sorted({path.parent.name for path in (ROOT / "conf").glob("*/*.yaml")})
 
 
 def blocks(language: str) -> list[str]:
@@ -142,6 +142,21 @@ def test_commands_of_more_machines_run(tmp_path: Path) -> None:
             )
             assert done.returncode == 0, (each, done.stdout + done.stderr)
             assert "3 added" in done.stdout or "address: auto" in done.stdout
+
+
+def test_commands_of_sweeps_and_help_run(tmp_path: Path) -> None:
+    commands = [
+        line.rpartition("  #")[0] for name in ("sweep", "help") for line in blocks(f"bash {name}")[0].splitlines()
+    ]
+    assert len(commands) == 5
+    for command in commands:
+        done = subprocess.run(
+            [sys.executable, "-m", *shlex.split(command), "preview=none"], cwd=tmp_path, capture_output=True, text=True,
+            check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, (command, done.stdout + done.stderr)
+    found = [json.loads(file.read_text(encoding="utf-8")) for file in tmp_path.glob(".lakebox/sweeps/*/summary.json")]
+    assert [[one["outcome"] for one in summary] for summary in sorted(found, key=len)] == [["ok"] * 2, ["ok"] * 4]
 
 
 def upload_folder(place: Path) -> Path:

@@ -362,7 +362,7 @@ def test_a_folder_that_cannot_be_written(project: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["../x", "'1'", "''"])
 def test_a_name_that_is_none(project: Path, tmp_path: Path, name: str) -> None:
-    with pytest.raises(ConfigError, match=r"task.name: .* must be a name of letters"):
+    with pytest.raises(ConfigError, match=r"task.name: must be a name of letters"):
         init(project, tmp_path / "conf", f"task.name={name}")
 
 
@@ -377,7 +377,7 @@ def test_a_name_that_would_not_be_found(project: Path, tmp_path: Path, name: str
 def test_secrets_are_not_written(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ACME_TOKEN", "lanes-0123456789")
     for more in (
-        ["+api_key=SECRET"], ["+login.password=SECRET"], ["path=./lanes-0123456789"], ["+at='https://h/a?sig=SECRET'"]
+        ["+login.api_key=SECRET"], ["+login.password=SECRET"], ["path=./lanes-0123456789"], ["+at='https://h/a?sig=SECRET'"]
     ):  # fmt: skip
         with pytest.raises(ConfigError, match="Nothing was written") as caught:
             init(project, tmp_path / "conf", *more)

@@ -104,3 +104,6 @@ def test_a_sweep_ends(project: Path, tmp_path: Path, start: Callable[..., Proces
     status, took, said = process.end(signal.SIGINT)
     assert status == 130 and took < 2.5, (status, took, said)
     assert "2 to add" not in said and said.count("interrupted") == 1
+    (summary,) = tmp_path.glob(".lakebox/sweeps/*/summary.json")
+    first, *others = [one["outcome"] for one in json.loads(summary.read_text(encoding="utf-8"))]
+    assert first in ("stopped", "not ended") and others == ["not ended"] * 2

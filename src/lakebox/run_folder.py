@@ -18,7 +18,11 @@ from omegaconf import DictConfig, OmegaConf
 from lakebox.core.secrets import refused_settings
 from lakebox.errors import ConfigError
 
-HYDRA = ("hydra.output_subdir=null", "++hydra.callbacks.lakebox={_target_: lakebox.run_folder.Refusal}")
+HYDRA = (
+    "hydra.output_subdir=null",
+    "++hydra.callbacks.lakebox={_target_: lakebox.run_folder.Refusal}",
+    "++hydra.callbacks.lakebox_sweep={_target_: lakebox.sweep.Beginning}",
+)
 """Overrides of the command line, so that they hold for everybody's configurations."""
 _LEFT_OUT = ("runtime", "overrides", "help", "hydra_help")
 """Hydra's own words, and overrides, which were looked at when they were typed."""

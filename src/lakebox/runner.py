@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from lakebox.adapters.documents import read_document, write_new
 from lakebox.adapters.masks import fetch_masks
 from lakebox.adapters.media import open_media
 from lakebox.adapters.report_file import ReportFile
+from lakebox.adapters.screen import Silent
 from lakebox.adapters.signals import Signals
 from lakebox.config import build
 from lakebox.core.fingerprint import digest
@@ -26,25 +28,6 @@ from lakebox.settings import settings
 
 _DRAWN_BY = {"html": ("page", "preview"), "png": ("drawing", "preview"), "rerun": ("recording", "rerun")}
 """Format -> the adapter and the extra that it needs."""
-
-
-class Silent:
-    """Progress that nobody watches."""
-
-    def begin(self, what: str, sizes: Sequence[int] | None) -> None:
-        """Nothing."""
-
-    def rows(self, count: int) -> None:
-        """Nothing."""
-
-    def asset(self) -> None:
-        """Nothing."""
-
-    def fetched(self, size: int) -> None:
-        """Nothing."""
-
-    def decoded(self, count: int) -> None:
-        """Nothing."""
 
 
 def run(cfg: DictConfig, progress: Progress | None = None, given: Mapping[str, object] | None = None) -> Report:
@@ -62,7 +45,24 @@ def run(cfg: DictConfig, progress: Progress | None = None, given: Mapping[str, o
 
     What fails for single data rows is not raised: see `Report.failures`. The file `report` tells all of it.
     """
-    handed = {
+    file = report_file(cfg)
+    with file.told():
+        task = build(cfg, tools(cfg, progress, given or {}))
+        file.begin()
+        report: Report = task()
+    file.end(report)
+    return report
+
+
+def tools(cfg: DictConfig, progress: Progress | None, given: Mapping[str, object]) -> dict[str, object]:
+    """What tasks get that is not configured.
+
+    Args:
+        cfg: as for `run`.
+        progress: as for `run`.
+        given: as for `run`.
+    """
+    return {
         "tools": Tools(open_media, fetch_masks),
         "progress": progress or Silent(),
         "stop": Signals(),
@@ -72,15 +72,8 @@ def run(cfg: DictConfig, progress: Progress | None = None, given: Mapping[str, o
         "read_document": read_document,
         "write_new": write_new,
         "as_choices": partial(settings, cfg),
-        **(given or {}),
+        **given,
     }
-    file = report_file(cfg)
-    with file.told():
-        task = build(cfg, handed)
-        file.begin()
-        report: Report = task()
-    file.end(report)
-    return report
 
 
 def _save(media: Any, labels: Any, make: Any) -> Any:
@@ -92,10 +85,20 @@ def _save(media: Any, labels: Any, make: Any) -> Any:
 
 def report_file(cfg: DictConfig) -> ReportFile:
     """Where a configuration wants its report; the task is called as it calls itself: the `name` of one that syncs, or
-    its module's."""
-    target = str(OmegaConf.select(cfg, "task._target_") or "").split(".")
-    name = OmegaConf.select(cfg, "task.name") if OmegaConf.select(cfg, "task.does") else ""
-    return ReportFile(OmegaConf.select(cfg, "report"), name or "".join(target[-2:-1]))
+    its module's.
+
+    What cannot be resolved is nowhere: `build` names it, beside all else that is wrong.
+    """
+    target = str(_selected(cfg, "task._target_") or "").split(".")
+    name = _selected(cfg, "task.name") if _selected(cfg, "task.does") else ""
+    return ReportFile(_selected(cfg, "report"), name or "".join(target[-2:-1]))
+
+
+def _selected(cfg: DictConfig, key: str) -> Any:
+    try:
+        return OmegaConf.select(cfg, key)
+    except OmegaConfBaseException:
+        return None
 
 
 def draw(format: str, shown: Shown, file: Path) -> None:

@@ -15,8 +15,9 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from lakebox.config import CONF, GROUPS, load_config, own_choices
+from lakebox.config import load_config
 from lakebox.core.starter import Chosen, Settings
+from lakebox.search import CONF, GROUPS, own_choices
 
 Node = Mapping[str, Any]
 

@@ -19,6 +19,13 @@ class Hushed(logging.Formatter):
 class Stderr(logging.StreamHandler):  # type: ignore[type-arg]
     """Writes to what standard error is at the moment: a progress display takes its place, and stays below its lines."""
 
+    label = ""
+    """Begins each line, where several jobs share a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, as the formatter says, and whose it is."""
+        return self.label + super().format(record)
+
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line."""
         self.stream = sys.stderr

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from lakebox.core.sweep import own
+
 _QUIET = ("check", "preview", "explain", "history", "diff", "revert", "join", "init")
 """Tasks whose report is one sentence."""
 _STORAGES = {"s3": "s3", "gs": "gcs", "gcs": "gcs", "azure": "azure", "az": "azure", "al": "activeloop"}
@@ -28,6 +30,8 @@ def show(report: dict[str, Any]) -> None:
     width = max(map(len, lines))
     for name, text in lines.items():  # not folded: what is to be copied stays in one piece
         console.print(f"[bold]{name:<{width}}[/bold]  {escape(text)}", soft_wrap=True)
+    for name, said in (report.get("settings") or {}).items():
+        console.print(f"  {name:<9}  {escape(said)}", soft_wrap=True)
     for line in _versions(report.get("versions") or ()):
         console.print(line, soft_wrap=True)
     if report.get("changes"):
@@ -49,6 +53,30 @@ def show(report: dict[str, Any]) -> None:
         )
     if report["failures"]:
         console.print("What is not named here is done; once these are mended, the same command does the rest.")
+
+
+def show_sweep(summary: Sequence[dict[str, Any]], file: str) -> None:
+    """What came of the jobs of a sweep (`lakebox.core.sweep.summary`): a line each, then why some are not well.
+
+    Args:
+        summary: an entry for each job.
+        file: where the same lies as JSON.
+    """
+    console = Console(highlight=False)
+    everybodys = [one["overrides"] for one in summary]
+    names = ["overrides", "outcome", "rows", "failures", "seconds", "version"]
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in ("job", *names):
+        table.add_column(name, overflow="fold", no_wrap=name != "overrides")
+    for one in summary:
+        said = {**one, "overrides": " ".join(own(one["overrides"], everybodys))}
+        table.add_row(str(one["job"]), *(escape(str(said[name])) for name in names))
+    console.print(table)
+    for one in (one for one in summary if one["error"]):
+        first = one["error"].removeprefix("Invalid configuration").strip().partition("\n")[0]
+        console.print(f"[red]job {one['job']}[/red]  {escape(first)}", soft_wrap=True)
+    bad = sum(one["outcome"] != "ok" for one in summary)
+    console.print(f"[bold]sweep[/bold]  {len(summary)} jobs, {bad} of them not well, {escape(file)}", soft_wrap=True)
 
 
 def _explain(console: Console, told: dict[str, Any]) -> None:

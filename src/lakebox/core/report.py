@@ -51,6 +51,8 @@ class Report:
     """Task `diff`: what differs, by data row."""
     explained: dict[str, Any] | None = None
     """Task `explain`: where a row comes from."""
+    settings: dict[str, str] | None = None
+    """Task `check`: what each part of the configuration decides, in words."""
     page: str = ""
     """The file in which people see what the run did; empty: there is none."""
     written: list[str] | None = None
@@ -110,6 +112,6 @@ class Report:
         report |= {"page": self.page} if self.page else {}
         report |= {"next": self.next} if self.next else {}
         lists = {"versions": self.versions, "changes": self.changes, "explained": self.explained,
-                 "written": self.written}  # fmt: skip
+                 "settings": self.settings, "written": self.written}  # fmt: skip
         report |= {name: listed for name, listed in lists.items() if listed is not None}
         return report | ({"labelbox": self.labelbox} if self.labelbox else {})

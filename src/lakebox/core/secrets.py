@@ -90,6 +90,15 @@ def _misplaced(path: tuple[str, ...], value: str, known: Iterable[str]) -> str:
     return ""
 
 
+def is_secret(name: str) -> bool:
+    """Whether a key's or variable's name tells that it holds a secret.
+
+    >>> is_secret("sas_token"), is_secret("api_key_env")
+    (True, False)
+    """
+    return _SECRET.fullmatch(name) is not None
+
+
 def redacted(text: str, environment: Mapping[str, str]) -> str:
     """Text without the values of variables whose names tell that they hold secrets, and without tokens."""
     for secret in _known(environment):
