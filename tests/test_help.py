@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from support.tiny import command
 
-from lakebox import load_config, sweep
+from lakebox import __version__, load_config, sweep
 from lakebox.core.nearest import RENAMED
 from lakebox.core.report import Report
 from lakebox.errors import ConfigError
@@ -147,3 +147,10 @@ def test_words_of_deeplake_lead_to_what_there_is() -> None:
             group, _, key = said.partition(".")
             cfg = load_config(*(["task=upload"] if group == "task" and key != "commit_megabytes" else []))
             assert (key or group) in list(cfg[group] if key else cfg)
+
+
+def test_the_version_is_lakeboxs(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "lakebox", "--version"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"lakebox {__version__}\n"

@@ -20,7 +20,7 @@ from hydra.main import get_args_parser  # type: ignore[attr-defined]
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from lakebox import sweep
+from lakebox import __version__, sweep
 from lakebox.core.nearest import hint
 from lakebox.core.secrets import refused_override
 from lakebox.errors import ConfigError, LakeboxError
@@ -174,6 +174,9 @@ def main() -> None:
         sys.stderr.write(f"Invalid configuration\n  {reason}\n")
         _report_unstarted(overrides)
         sys.exit(MISCONFIGURED)
+    if arguments == ["--version"]:
+        sys.stdout.write(f"lakebox {__version__}\n")
+        return
     others = [argument for argument in arguments if not _is_override(argument)]
     flags = _flags([*overrides, *others])
     if flags.help:
