@@ -71,7 +71,6 @@ def test_choices_of_ones_own_are_in_the_manual(tmp_path: Path) -> None:
         (["frames=every", "--cfg", "job", "-p", "frames"], {}, "lakebox.core.frames.Every"),
         (["-sc", "install=bash"], {}, "hydra_bash_completion"),
         (["-sc", "query=bash"], {"COMP_LINE": "lakebox pixels="}, "pixels=jpeg pixels=none pixels=png pixels=video"),
-        (["--version"], {}, "Hydra"),
     ],
 )
 def test_what_hydra_tells(tmp_path: Path, arguments: list[str], environment: dict[str, str], said: str) -> None:
