@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -19,7 +21,7 @@ class Process:
         self._grown = threading.Condition()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "lakebox", *options], cwd=cwd, env={**os.environ, "COLUMNS": "200"}, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
@@ -45,8 +47,8 @@ class Process:
         return status, took, "".join(self.lines)
 
     def close(self) -> None:
-        if self._process.poll() is None:
-            self._process.kill()
+        with suppress(ProcessLookupError):  # also what it started, which would keep its pipe open
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait(30)
         self._reader.join(30)
         assert self._process.stdout is not None
