@@ -11,12 +11,14 @@ import logging
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, Literal
+from uuid import uuid4
 
 from lakebox.core.urls import hushed
 from lakebox.errors import ConfigError, LakeBusy, LakeError
@@ -127,7 +129,10 @@ class Lease:
     path: str
     """Of the dataset, for messages."""
     seconds: float
+    _content: bytes = field(default_factory=lambda: _holder(), init=False)
     _tag: str = field(default="", init=False)
+    _renewed: float = field(default=0.0, init=False)
+    """When it was written last, by this machine's monotonic clock."""
     _ended: threading.Event = field(default_factory=threading.Event, init=False)
     _lost: bool = field(default=False, init=False)
 
@@ -137,49 +142,59 @@ class Lease:
         Raises:
             LakeBusy: another run has it.
         """
-        self._tag = self.bucket.write(self.key, _holder(), None) or self._taken_over()
+        begun = time.monotonic()
+        self._tag = self.bucket.write(self.key, self._content, None) or self._taken_over()
+        self._renewed = begun
         self._keeper = threading.Thread(target=self._keep, name="lakebox-lease", daemon=True)
         self._keeper.start()
 
     def _taken_over(self) -> str:
         found = self.bucket.read(self.key)
         if found is None:  # given back meanwhile
-            tag = self.bucket.write(self.key, _holder(), None)
+            tag = self.bucket.write(self.key, self._content, None)
         else:
             content, facts = found
+            if content == self._content:  # written, and the answer was lost on the way
+                return str(facts["e_tag"])
             age = (datetime.now(UTC) - facts["last_modified"]).total_seconds()
             if age < self.seconds and not _is_gone(content):
                 raise LakeBusy(
                     f"path {self.path}: another run ({_named(content)}) is writing this dataset; nothing was touched,"
                     f" run again when it has ended. The lock of a run that died counts for {self.seconds:.0f} s"
                 )
-            tag = self.bucket.write(self.key, _holder(), facts["e_tag"])
+            tag = self.bucket.write(self.key, self._content, facts["e_tag"])
         if tag is None:
             raise LakeBusy(f"path {self.path}: another run has just begun to write this dataset; nothing was touched")
         return tag
 
     def _keep(self) -> None:
         while not self._ended.wait(self.seconds / 4):
+            begun = time.monotonic()
             try:
-                tag = self.bucket.write(self.key, _holder(), self._tag)
+                tag = self.bucket.write(self.key, self._content, self._tag) or self._written()
             except LakeError as error:
                 log.warning("path %s: its lock cannot be renewed: %s", self.path, error)
                 continue
             if tag is None:
                 self._lost = True
                 return
-            self._tag = tag
+            self._tag, self._renewed = tag, begun
+
+    def _written(self) -> str | None:
+        """The `e_tag` of what is there if it is this lock: it was written, and the answer was lost on the way."""
+        found = self.bucket.read(self.key)
+        return str(found[1]["e_tag"]) if found and found[0] == self._content else None
 
     def check(self) -> None:
         """See that the lock is still held.
 
         Raises:
-            LakeError: it was not renewed in time and another run took it.
+            LakeError: it was not renewed in time, so that another run may have taken it.
         """
-        if self._lost:
+        if self._lost or time.monotonic() - self._renewed > self.seconds:
             raise LakeError(
-                f"path {self.path}: its lock could not be renewed for {self.seconds:.0f} s and another run took it;"
-                " what was committed is safe, run again"
+                f"path {self.path}: its lock was not renewed for {self.seconds:.0f} s, and another run may have taken"
+                " it; what was committed is safe, run again"
             )
 
     def give_back(self) -> None:
@@ -191,7 +206,8 @@ class Lease:
 
 
 def _holder() -> bytes:
-    return json.dumps({"host": socket.gethostname(), "process": os.getpid()}).encode()
+    """Who holds a lock; the token tells this lock from every other, also of the same process."""
+    return json.dumps({"host": socket.gethostname(), "process": os.getpid(), "token": uuid4().hex}).encode()
 
 
 def _named(content: bytes) -> str:

@@ -21,7 +21,7 @@ RENAMED = {
     "overwrite": "nothing: a run brings the dataset at path in step",
     "project_json": "source=export_file source.export=<file>",
     "url_presigner": "the group presigner",
-    "video_generator_batch_size": "task.commit_megabytes",
+    "video_generator_batch_size": "nothing: memory is bounded",
     "video_paths": "task.media",
 }
 """Parameters of `deeplake.integrations.labelbox` that people type as keys -> what they are called here."""

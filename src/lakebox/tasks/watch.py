@@ -44,7 +44,7 @@ class Watch(Sync):
         """
         if self.tag not in (None, AUTO) and self.rounds != 1:
             raise ConfigError(f"tag: {self.tag!r} can name one version only; task=watch takes tag=auto, or none")
-        started, total = time.monotonic(), Report(task="watch")
+        started, total = time.monotonic(), Report(task="watch", config_digest=self.config_digest)
         done = errors = failed = changed = 0
         with self.stop:
             while not self.stop.asked() and done != self.rounds:
