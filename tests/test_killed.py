@@ -32,7 +32,7 @@ from lakebox.runner import Silent
 
 pytest_plugins = ["support.tiny_fixtures"]
 
-MOMENTS, RELABEL_MOMENTS = (20, 6) if os.environ.get("LAKEBOX_EXAMPLES") else (14, 4)
+MOMENTS, RELABEL_MOMENTS = (20, 6) if os.environ.get("LAKEBOX_EXAMPLES") else (8, 3)
 CLIPS = (Clip(0, 30), Clip(1, 330, noise=True), Clip(2, 40), Clip(3, 24))
 LABELLED = (Clip(0, 40), Clip(1, 2000), Clip(2, 60))
 """The second ones are bigger than a commit step, so they are committed in several."""
@@ -90,15 +90,26 @@ def test_killed_while_adding_then_run_again(
     killed = Killed(big_project, tmp_path, ADDING)
     delays = {tmp_path / f"lake{i}": delay for i, delay in enumerate(moments(MOMENTS, 1, duration))}
     hits = killed.runs(delays)
-    left = [finished_rows(path) for path in delays]
     for path, delay in delays.items():
-        where = f"killed {delay:.3f} s into {duration:.3f} s"
-        report = sync(big_project, path, *ADDING)
-        assert report.ok, (where, report.failures)
-        check(path, wanted, CLIPS, where)
-        assert sync(big_project, path, *ADDING).assets["unchanged"] == len(CLIPS), where
-    assert hits >= MOMENTS // 2, f"only {hits} of {MOMENTS} runs were still there to be killed"
-    assert len(set(left)) >= 3, f"the moments hit only these states (rows committed): {left}"
+        check_goes_on(big_project, path, wanted, f"killed {delay:.3f} s into {duration:.3f} s")
+    assert hits >= MOMENTS // 3, f"only {hits} of {MOMENTS} runs were still there to be killed"
+
+
+def test_killed_behind_a_commit_then_run_again(big_project: Path, undisturbed: Path, tmp_path: Path) -> None:
+    wanted = read_cells(undisturbed)
+    commits = {tmp_path / f"lake{nth}": nth for nth in (1, 3, 4)}
+    Killed(big_project, tmp_path, ADDING).runs_behind(commits)
+    left = [finished_rows(path) for path in commits]
+    for path, nth in commits.items():
+        check_goes_on(big_project, path, wanted, f"killed behind commit {nth}")
+    assert len(set(left)) == len(left) and min(left) >= 0, f"rows committed: {left}"
+
+
+def check_goes_on(project: Path, path: Path, wanted: Cells, where: str) -> None:
+    report = sync(project, path, *ADDING)
+    assert report.ok, (where, report.failures)
+    check(path, wanted, CLIPS, where)
+    assert sync(project, path, *ADDING).assets["unchanged"] == len(CLIPS), where
 
 
 def test_killed_while_relabelling_then_run_again(tmp_path: Path) -> None:
@@ -116,16 +127,19 @@ def test_killed_while_relabelling_then_run_again(tmp_path: Path) -> None:
     shares = enumerate(moments(RELABEL_MOMENTS, 2, 0.8 * duration))
     delays = {copied(lakes[before], tmp_path / f"lake{i}"): delay for i, delay in shares}
     hits = killed.runs(delays)
-    steps = {len(history(path)) for path in delays}
-    for (path, delay), project in product(delays.items(), lakes):
+    commits = {copied(lakes[before], tmp_path / f"behind{nth}"): nth for nth in (1, 2)}
+    killed.runs_behind(commits)
+    assert len({len(history(path)) for path in commits}) == len(commits)
+    moment = {path: f"{delay:.3f} s into {duration:.3f} s" for path, delay in delays.items()}
+    moment |= {path: f"behind commit {nth}" for path, nth in commits.items()}
+    for (path, when), project in product(moment.items(), lakes):
         lake = copied(path, path.with_name(f"{path.name}-{project.name}"))
-        where = f"killed {delay:.3f} s into {duration:.3f} s, then run on '{project.name}'"
+        where = f"killed {when}, then run on '{project.name}'"
         report = sync(project, lake, *RELABELLING)
         assert report.ok, (where, report.failures)
         assert report.media["fetched"] == report.assets["added"] == 0, where
         check(lake, wanted[project], LABELLED, where)
-    assert hits >= RELABEL_MOMENTS // 2, f"only {hits} of {RELABEL_MOMENTS} runs were still there to be killed"
-    assert len(steps) >= 2, f"all were killed at the same commit: {steps}"
+    assert hits >= RELABEL_MOMENTS // 3, f"only {hits} of {RELABEL_MOMENTS} runs were still there to be killed"
 
 
 def test_a_run_killed_again_and_again_leaves_no_trace(

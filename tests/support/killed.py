@@ -1,4 +1,4 @@
-"""Runs of `python -m lakebox` that are killed at a moment of the time in which they write."""
+"""Runs of `python -m lakebox` that are killed: at a moment of the time in which they write, or behind a commit."""
 
 from __future__ import annotations
 
@@ -12,9 +12,27 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from .refetch import Refusing
 from .tiny import overrides
 
 AT_ONCE = 2
+_PYTHONPATH = [str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+_ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(_PYTHONPATH)}
+
+
+class Ending(Refusing):
+    """A folder's storage that kills the whole run directly behind the n-th commit."""
+
+    def __init__(self, behind: int, reserve_megabytes: float) -> None:
+        super().__init__(behind)
+
+    def count(self) -> None:
+        """What came before the commit is done."""
+
+    def counted(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            os.killpg(0, signal.SIGKILL)
 
 
 class Killed:
@@ -35,11 +53,18 @@ class Killed:
         with ThreadPoolExecutor(AT_ONCE) as pool:
             return sum(hit for hit, _ in pool.map(self.run, delays.keys(), delays.values()))
 
-    def run(self, path: Path, delay: float | None) -> tuple[bool, float]:
+    def runs_behind(self, commits: Mapping[Path, int]) -> None:
+        """Start a run for every path that is killed behind its n-th commit."""
+        ending = f"storage._target_={Ending.__module__}.{Ending.__name__}"
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            runs = [pool.submit(self.run, path, None, ending, f"+storage.behind={n}") for path, n in commits.items()]
+            assert all(run.result()[0] for run in runs), f"a run had ended before all of these commits: {commits}"
+
+    def run(self, path: Path, delay: float | None, *more: str) -> tuple[bool, float]:
         """Whether the run was killed (after `delay` from the moment it knows its plan), and how long it wrote."""
         process = subprocess.Popen(
-            [*self._command, f"path={path}"], cwd=self.cwd, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-            start_new_session=True, text=True,
+            [*self._command, f"path={path}", *more], cwd=self.cwd, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            start_new_session=True, text=True, env=_ENVIRONMENT,
         )  # fmt: skip
         assert process.stderr
         lines = [process.stderr.readline()]
