@@ -38,6 +38,10 @@ VENDORS = {
     "deeplake": {  # where datasets are, reading, writing, joining, and the handles of scripts
         f"lakebox.adapters.deep_lake{part}" for part in ("", "_view", "_dataset", "_join", "_handles")
     },
+    "lance": {f"lakebox.adapters.lance_{part}" for part in ("view", "dataset", "changes")},
+    "pyarrow": {  # what Lance's data are given as
+        f"lakebox.adapters.lance_{part}" for part in ("view", "dataset", "changes", "cells")
+    },
     "PIL": {"lakebox.adapters.image", "lakebox.adapters.drawing"},  # decoding, and drawing in an extra
     "simplejpeg": {"lakebox.adapters.pixels"},
     "isal": {"lakebox.adapters.png"},
@@ -130,6 +134,7 @@ def test_every_vendor_is_a_declared_dependency() -> None:
         "PIL": "pillow",
         "google": "google-api-core",
         "hydra": "hydra-core",
+        "lance": "pylance",
         "lbox": "lbox-clients",
         "rerun": "rerun-sdk",
         "yaml": "pyyaml",
