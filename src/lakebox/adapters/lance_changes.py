@@ -179,7 +179,8 @@ class Changes:
         """Cells in data files: their fragments, and the columns as Lance describes them."""
         fields = [_with_ids(self.schema.field(name), self._ids[name]) for name in names]
         schema = pa.schema(fields, self.schema.metadata)
-        table = pa.Table.from_arrays([self._cells(name, slots) for name in names], schema=schema)
+        cells = [_filled(self.schema.field(name), self._cells(name, slots)) for name in names]
+        table = pa.Table.from_arrays(cells, schema=schema)
         most = max(1, len(slots))
         return write_fragments(
             table, self.base, schema=schema, mode="overwrite", max_rows_per_file=most, return_transaction=True
@@ -194,6 +195,14 @@ def _read(dataset: lance.LanceDataset, name: str, rows: Rows) -> pa.ChunkedArray
     if (np.diff(rows) == 1).all():
         return dataset.to_table(columns=[name], offset=int(rows[0]), limit=len(rows)).column(0)
     return dataset.take(rows, columns=[name]).column(0)
+
+
+def _filled(field: pa.Field, cells: pa.Array) -> pa.Array:
+    """Somebody's column may have to say something in every row: then it says as little as there is in new ones."""
+    if field.nullable or not cells.null_count:
+        return cells
+    is_text = pa.types.is_string(field.type) or pa.types.is_large_string(field.type)
+    return cells.fill_null(pa.scalar("" if is_text else 0).cast(field.type))
 
 
 def _offsets(fragment: LanceFragment) -> Rows:

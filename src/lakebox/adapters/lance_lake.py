@@ -35,7 +35,7 @@ class LanceStorage(BaseModel):
         folder, lakes = local_folder(path, "lance"), _lakes()
         if not folder.exists() or (folder.is_dir() and _is_empty(folder)):
             return None
-        if not any(folder.glob("_versions/*.manifest")):
+        if not _has_version(folder):
             what = "files that are no Lance dataset" if folder.is_dir() else "a file"
             raise LakeError(f"path {path}: holds {what}; nothing was touched, choose another path")
         lake: LanceLake = lakes.open_lake(folder, path)
@@ -67,10 +67,19 @@ class LanceStorage(BaseModel):
             yield
 
 
+def is_lance(path: str) -> bool:
+    """Whether a path is the folder of a Lance dataset."""
+    return "://" not in path and _has_version(Path(path))
+
+
 def _is_empty(folder: Path) -> bool:
     """Whether nothing is there, or only what a run left that was killed while it made the dataset."""
     names = {entry.name for entry in folder.iterdir()}
-    return not names or (names <= _BEGUN and not any(folder.glob("_versions/*.manifest")))
+    return not names or (names <= _BEGUN and not _has_version(folder))
+
+
+def _has_version(folder: Path) -> bool:
+    return any(folder.glob("_versions/*.manifest"))
 
 
 def _lakes() -> Any:

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from lakebox.adapters.lance_lake import is_lance
+
 _QUIET = ("check", "preview", "explain", "history", "diff", "revert", "join")
 """Tasks whose report is one sentence."""
 
@@ -96,9 +98,16 @@ def _summary(report: dict[str, Any]) -> dict[str, str]:
         tag = f", tag {dataset['tag']}" if dataset["tag"] else ""
         lines["dataset"] = f"{dataset['path']}{branch}, {dataset['rows']} rows, version {dataset['version']}{tag}"
     if dataset["version"] and report["task"] not in _QUIET:
-        lines["open it"] = f'deeplake.open_read_only("{dataset["path"]}{branch}")'
+        lines["open it"] = _opening(dataset["path"], branch)
         lines["see it"] = report.get("page") or f"lakebox task=preview {_where(dataset)}"
     return lines | _labelbox(report.get("labelbox", {}))
+
+
+def _opening(path: str, branch: str) -> str:
+    """Python that opens a dataset; of which kind it is, its folder shows."""
+    if not is_lance(path):
+        return f'deeplake.open_read_only("{path}{branch}")'
+    return f'lance.dataset("{path}")' + (f'.checkout_version(("{branch[1:]}", None))' if branch else "")
 
 
 def _where(dataset: dict[str, Any]) -> str:
