@@ -118,6 +118,29 @@ def files(folder: Path, part: str = "") -> set[Path]:
     return {path for path in (folder / part).rglob("*") if path.is_file()}
 
 
+def test_parts_of_which_nothing_is_left_go(tmp_path: Path) -> None:
+    """Also together with other changes, and all of them."""
+    lake = LanceStorage().create(str(tmp_path))
+    lake.arrange([*BASE, NUMBER], ())
+    for number, key in enumerate("abcd"):
+        lake.append(rows(key * 2, n=np.array([number, number], np.int32)))
+        lake.commit(key)
+    lake.delete(np.array([0, 1, 2, 4, 5]))
+    lake.update(np.array([1]), {"n": np.array([9], np.int32)})
+    lake.note({"about": "three of eight"})
+    lake.commit("removed")
+    dataset = lance.dataset(str(tmp_path))
+    dataset.validate()
+    assert (dataset.to_table()["n"].to_pylist(), len(dataset.get_fragments())) == ([1, 9, 3], 2)
+    lake.delete(np.arange(3))
+    lake.arrange(BASE, ["n"])
+    lake.commit("all")
+    assert len(found(str(tmp_path))) == 0
+    lake.append(rows("e"))
+    lake.commit("and one")
+    assert found(str(tmp_path)).read(ID, np.arange(1)) == ["e"]
+
+
 def test_a_column_of_others_that_takes_no_nulls_and_a_dataset_that_others_tidy(tmp_path: Path) -> None:
     lake = LanceStorage().create(str(tmp_path))
     lake.arrange([*BASE, NUMBER], ())

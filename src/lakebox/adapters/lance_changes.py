@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import copy
 import itertools
+import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import lance
 import numpy as np
 import pyarrow as pa
 from lance import LanceOperation
-from lance.fragment import FragmentMetadata, LanceFragment, write_fragments
+from lance.fragment import DeletionFile, FragmentMetadata, LanceFragment, write_fragments
 from numpy.typing import NDArray
 
 _FIELD_ID = b"lance:field_id"
@@ -47,7 +49,7 @@ class Changes:
         self.schema: pa.Schema = base.schema
         """Columns as they are now, by the names that Lance knows them by."""
         self.order: Rows = np.arange(base.count_rows())
-        """Slot of each row."""
+        """Slot of each row; they ascend."""
         self._before = self._slots = len(self.order)
         self._origin = {name: name for name in self.schema.names}
         self._ids = {field.name(): _known(field) for field in base.lance_schema.fields()}
@@ -139,19 +141,18 @@ class Changes:
             rows = np.arange(start, start + fragment.count_rows())
             start += len(rows)
             used.append(fragment.fragment_id)
-            if (kept := self._fragment(fragment, rows)) is not None:
-                found.append(kept)
+            found.append(self._fragment(fragment, rows))
         new = self.order[self.order >= self._before]
         added = self._write(self.schema.names, new)
         for number, one in enumerate(added.fragments, 1 + max(used, default=-1)):
             one.id = number
         return LanceOperation.Merge([*found, *added.fragments], added.new_schema)
 
-    def _fragment(self, fragment: LanceFragment, rows: Rows) -> FragmentMetadata | None:
-        """A fragment with its changed columns in a new data file; None if none of its rows is left."""
-        gone = ~np.isin(rows, self.order)
+    def _fragment(self, fragment: LanceFragment, rows: Rows) -> FragmentMetadata:
+        """A fragment with its changed columns in a new data file, and without the rows that are gone."""
+        gone = ~_among(rows, self.order)
         if gone.all():
-            return None
+            return _emptied(self.base, fragment)
         meta, offsets = fragment.metadata, _offsets(fragment)
         changed = [name for name in self.schema.names if self._touches(name, rows)]
         moved = dict(self._moved())
@@ -163,11 +164,12 @@ class Changes:
             (written,) = self._write(changed, slots).fragments
             files += written.files
         files = [file for file in files if any(number >= 0 for number in file.fields)]
-        rest = fragment.delete_rows(offsets[gone].tolist()) if gone.any() else meta
-        return None if rest is None else replace(rest, files=files)
+        rest = (fragment.delete_rows(offsets[gone].tolist()) if gone.any() else None) or meta
+        return replace(rest, files=files)
 
     def _touches(self, name: str, rows: Rows) -> bool:
-        return any(bool(np.isin(slots, rows).any()) for slots, _ in self._waiting.get(name, ()))
+        waiting = self._waiting.get(name, ())
+        return any(bool(((slots >= rows[0]) & (slots <= rows[-1])).any()) for slots, _ in waiting)
 
     def _moved(self) -> Iterator[tuple[int, int]]:
         """Old id -> new id of what data files hold of renamed columns."""
@@ -197,6 +199,13 @@ def _read(dataset: lance.LanceDataset, name: str, rows: Rows) -> pa.ChunkedArray
     return dataset.take(rows, columns=[name]).column(0)
 
 
+def _among(rows: Rows, known: Rows) -> NDArray[np.bool_]:
+    """Which of some rows are among others, which ascend."""
+    at = np.searchsorted(known, rows)
+    found: NDArray[np.bool_] = np.append(known, -1)[at] == rows
+    return found
+
+
 def _filled(field: pa.Field, cells: pa.Array) -> pa.Array:
     """Somebody's column may have to say something in every row: then it says as little as there is in new ones."""
     if field.nullable or not cells.null_count:
@@ -211,6 +220,19 @@ def _offsets(fragment: LanceFragment) -> Rows:
         return np.arange(fragment.physical_rows)
     addresses = fragment.scanner(columns=[], with_row_address=True).to_table().column(0).to_numpy()
     return np.asarray(addresses & 0xFFFFFFFF, np.int64)
+
+
+def _emptied(dataset: lance.LanceDataset, fragment: LanceFragment) -> FragmentMetadata:
+    """A fragment without rows. Lance takes it out of the version that is committed, but refuses a commit in which it
+    is missing, and writes no list of removed rows that names all; so it is written here, as Lance's format says."""
+    meta = fragment.metadata
+    file = DeletionFile(dataset.version, secrets.randbits(63), "array", meta.physical_rows, None)
+    path = Path(dataset.uri, file.path(meta.id))
+    path.parent.mkdir(exist_ok=True)
+    schema = pa.schema([pa.field("row_id", pa.uint32(), nullable=False)])
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
+        writer.write_table(pa.table([np.arange(meta.physical_rows, dtype=np.uint32)], schema=schema))
+    return replace(meta, deletion_file=file)
 
 
 def _carried(file: Any, ids: Mapping[int, int]) -> Any:
