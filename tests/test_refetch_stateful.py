@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import deeplake
+import lance
 import pytest
 from hypothesis import HealthCheck, Phase, currently_in_test_context, given, note, settings
 from hypothesis import strategies as st
@@ -22,6 +23,7 @@ from support.annotator import Annotator, by_dice, small_project
 from support.composed import composed
 from support.edits import Edit
 from support.fake_labelbox import FakeLabelbox, Seen
+from support.lake_shown import Shown, found
 from support.live import Live, cells_of, expected
 
 from lakebox import run
@@ -65,11 +67,38 @@ class Setup:
         """What holds annotations, to read."""
         return deeplake.open_read_only(self.address(lake))
 
-    def writable(self, lake: Path) -> tuple[Any, Any]:
-        """What holds annotations, to write; the other one only has to stay open."""
+    def media(self, lake: Path) -> Any:
+        """What holds the media, to read."""
+        return deeplake.open_read_only(str(lake))
+
+    def remark(self, lake: Path) -> dict[str, str]:
+        """The user writes something beside every row. Row key -> what."""
         path, _, branch = self.address(lake).partition("@")
         root = deeplake.open(path)
-        return (root.branches[branch].open() if branch else root), root
+        dataset = root.branches[branch].open() if branch else root
+        dataset.add_column(OWN, deeplake.types.Text())
+        remarks = {str(key): f"Anmerkung zu {key}" for key in dataset[meaning.KEY][:]}
+        dataset[OWN][:] = list(remarks.values())
+        dataset.commit("remarks")
+        return remarks
+
+
+class OfLance(Setup):
+    """The same, as Lance datasets."""
+
+    def opened(self, lake: Path) -> Any:
+        path, _, branch = self.address(lake).partition("@")
+        return Shown(found(path, branch))
+
+    def media(self, lake: Path) -> Any:
+        return Shown(found(str(lake)))
+
+    def remark(self, lake: Path) -> dict[str, str]:
+        path, _, branch = self.address(lake).partition("@")
+        dataset = lance.dataset(path)
+        dataset = dataset.checkout_version((branch, None)) if branch else dataset
+        dataset.add_columns({OWN: f"concat('Anmerkung zu ', `{meaning.KEY}`)"})
+        return {key: f"Anmerkung zu {key}" for key in meaning.row_keys(self.opened(lake))}
 
 
 BY_KIND = {
@@ -91,6 +120,11 @@ SETUPS = [
     *PROVIDERS,
     Setup("by_kind", ("mapping=by_kind", *CHANGES), BY_KIND),
     Setup("whole", ("source.refetch=whole",)),
+]
+LANCE = [
+    OfLance("lance", ("storage=lance", *CHANGES)),
+    OfLance("lance branch", ("storage=lance", "provider=branch", *CHANGES), annotations="{}@labelbox"),
+    OfLance("lance separate", ("storage=lance", "provider=separate", *CHANGES), annotations="{}_annotations"),
 ]
 
 
@@ -123,12 +157,7 @@ class Refetched:
     def begin(self) -> None:
         """The first run, and remarks of the user on all rows."""
         self.fetch()
-        dataset, _root = self.setup.writable(self.lake)
-        dataset.add_column(OWN, deeplake.types.Text())
-        keys = [str(key) for key in dataset[meaning.KEY][:]]
-        self.remarks = {key: f"Anmerkung zu {key}" for key in keys}
-        dataset[OWN][:] = list(self.remarks.values())
-        dataset.commit("remarks")
+        self.remarks = self.setup.remark(self.lake)
 
     def fetch(self) -> None:
         """Bring the dataset up to date; media are asked for once, and of new data rows only."""
@@ -140,7 +169,7 @@ class Refetched:
         assert report.assets["added"] == len(new)
 
     def rows(self) -> set[str]:
-        return set(meaning.row_keys(self.setup.address(self.lake))) if self.lake.exists() else set()
+        return set(meaning.row_keys(self.setup.opened(self.lake))) if self.lake.exists() else set()
 
     def check(self) -> None:
         """Assert that the dataset is as good as one built from nothing."""
@@ -155,12 +184,12 @@ class Refetched:
 
     def check_media(self) -> None:
         """What holds the media has the same rows in the same order."""
-        media = deeplake.open_read_only(str(self.lake))
-        assert meaning.row_keys(str(self.lake)) == meaning.row_keys(self.setup.address(self.lake))
+        media = self.setup.media(self.lake)
+        assert meaning.row_keys(media) == meaning.row_keys(self.setup.opened(self.lake))
         assert {"frames", "image"} & names(media)
 
     def check_remarks(self) -> None:
-        found = meaning.meaning(self.setup.address(self.lake))
+        found = meaning.meaning(self.setup.opened(self.lake))
         self.remarks = {key: remark for key, remark in self.remarks.items() if key in found}
         assert {key: found[key][OWN] for key in self.remarks} == self.remarks
 
@@ -173,7 +202,7 @@ class Refetched:
         assert file_requests(self.live.fake.seen[before:]) == []
 
     def versions(self) -> list[str]:
-        return [deeplake.open_read_only(at).version for at in (str(self.lake), self.setup.address(self.lake))]
+        return [one.version for one in (self.setup.media(self.lake), self.setup.opened(self.lake))]
 
 
 def names(dataset: Any) -> set[str]:
@@ -196,11 +225,12 @@ MEDIA = ("video", "image")
 IN_PLACE, BRANCH, SEPARATE, MAPPING_FILE, KINDS, WHOLE = SETUPS
 ONE_BY_ONE_IN = [(BRANCH, "video"), (SEPARATE, "image")]
 AT_RANDOM_IN = [(each, media) for each in (IN_PLACE, BRANCH, SEPARATE) for media in MEDIA]
+AT_RANDOM_IN += [(LANCE[0], "video"), (LANCE[1], "video"), (LANCE[2], "image")]
 AT_RANDOM_IN += [(MAPPING_FILE, "video"), (MAPPING_FILE, "image"), (KINDS, "video"), (WHOLE, "image")]
 """All of them with `LAKEBOX_EXAMPLES`; every day, what differs from the others."""
 if EXAMPLES:
-    ONE_BY_ONE_IN = [(each, media) for each in PROVIDERS for media in MEDIA]
-    AT_RANDOM_IN = [(each, media) for each in SETUPS for media in MEDIA]
+    ONE_BY_ONE_IN = [(each, media) for each in [*PROVIDERS, *LANCE] for media in MEDIA]
+    AT_RANDOM_IN = [(each, media) for each in [*SETUPS, *LANCE] for media in MEDIA]
 
 ONE_BY_ONE: list[list[Edit]] = [
     *[[edits.repaint_mask]] * 3,

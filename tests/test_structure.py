@@ -38,6 +38,10 @@ VENDORS = {
     "deeplake": {  # where datasets are, reading, writing, joining, and the handles of scripts
         f"lakebox.adapters.deep_lake{part}" for part in ("", "_view", "_dataset", "_join", "_handles", "_bucket")
     },
+    "lance": {f"lakebox.adapters.lance_{part}" for part in ("view", "dataset", "changes")},
+    "pyarrow": {  # what Lance's data are given as
+        f"lakebox.adapters.lance_{part}" for part in ("view", "dataset", "changes", "cells")
+    },
     "PIL": {"lakebox.adapters.image", "lakebox.adapters.drawing"},  # decoding, and drawing in an extra
     "simplejpeg": {"lakebox.adapters.pixels"},
     "isal": {"lakebox.adapters.png"},
@@ -134,6 +138,7 @@ def test_every_vendor_is_a_declared_dependency() -> None:
         "PIL": "pillow",
         "google": "google-api-core",
         "hydra": "hydra-core",
+        "lance": "pylance",
         "lbox": "lbox-clients",
         "rerun": "rerun-sdk",
         "yaml": "pyyaml",
@@ -291,7 +296,7 @@ def test_the_sweep_is_whole() -> None:
     every = [path for top in (CONF, ROOT / "examples") for path in top.rglob("*") if path.suffix in (".yaml", ".yml")]
     (workflow,) = (path for path in every if ".github" in path.parts)  # see test_ml_repo
     assert sorted([*ENTRIES, *PRIMARY, *EXAMPLES, workflow]) == sorted(every)
-    assert (len(ENTRIES), len(PRIMARY), len(EXAMPLES)) == (67, 1, 10)
+    assert (len(ENTRIES), len(PRIMARY), len(EXAMPLES)) == (68, 1, 10)
 
 
 def test_every_folder_of_conf_is_a_known_group() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from lakebox.adapters.deep_lake import LocalStorage, MemoryStorage
 from lakebox.adapters.deep_lake_bucket import S3
+from lakebox.adapters.lance_lake import LanceStorage
 
 from .clouds import forget_credentials, s3_bucket, s3_process
 from .lakes import World
@@ -34,16 +35,16 @@ def s3(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
     return s3_endpoint
 
 
-@pytest.fixture(params=["deep lake on disk", "deep lake in memory", "deep lake in a bucket", "plain python"])
+@pytest.fixture(params=["deep lake on disk", "deep lake in memory", "deep lake in a bucket", "lance", "plain python"])
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     if request.param == "deep lake in a bucket":
         request.getfixturevalue("s3")
         path = f"s3://lake/{uuid4()}/one"
         yield World(S3(), path, path)
         return
-    if request.param == "deep lake on disk":
+    if request.param in ("deep lake on disk", "lance"):
         path = str(tmp_path / "lakes" / "one")
-        yield World(LocalStorage(), path, path)
+        yield World(LanceStorage() if request.param == "lance" else LocalStorage(), path, path)
         return
     name = f"lake-{uuid4()}"
     yield World(MemoryStorage() if "memory" in request.param else PlainStorage(), name, f"mem://{name}")

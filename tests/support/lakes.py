@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import deeplake
+import lance
 import numpy as np
+import pyarrow as pa
 
+from lakebox.adapters.lance_lake import LanceStorage
 from lakebox.core.columns import Column
 from lakebox.core.facts import ID, STATE, state_cell
 from lakebox.core.lake_port import MAIN, Lake, Storage
@@ -46,10 +49,24 @@ class World:
             content.columns["theirs"] = None
             content.cells["theirs"] = [None] * len(content.cells[STATE])
             return
+        if isinstance(self.storage, LanceStorage):
+            theirs = lance.dataset(self.address)
+            theirs.add_columns(pa.field("theirs", pa.string()))
+            theirs.update({"theirs": "'mine!'"}, where="_rowid = 0")
+            return
         dataset = deeplake.open(self.address)
         dataset.add_column("theirs", deeplake.types.Text())
         dataset["theirs"][0:1] = ["mine!"]
         dataset.commit("theirs")
+
+    def foreign_images(self) -> list[str]:
+        """What is in the dataset that `make_foreign` made."""
+        if isinstance(self.storage, PlainStorage):
+            return list(self.storage.places[self.path].content.cells["images"])
+        if isinstance(self.storage, LanceStorage):
+            return list(lance.dataset(self.address).to_table()["images"].to_pylist())
+        dataset: Any = deeplake.open(self.address)
+        return list(dataset["images"][:])
 
     def make_foreign(self) -> None:
         """Somebody makes a dataset of their own at our address."""
@@ -57,6 +74,9 @@ class World:
             place = Place()
             place.add(MAIN, "theirs", Content({"images": None}, {"images": ["x"]}))
             self.storage.places[self.path] = place
+            return
+        if isinstance(self.storage, LanceStorage):
+            lance.write_dataset(pa.table({"images": ["x"]}), self.address)
             return
         dataset = deeplake.create(self.address)
         dataset.add_column("images", deeplake.types.Text())

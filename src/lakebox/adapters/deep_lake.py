@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import logging
 import os
 import shutil
-import stat
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +17,23 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt
 
 from lakebox.adapters.deep_lake_dataset import DeepLake, Origin
 from lakebox.adapters.deep_lake_view import DeepLakeView, translated
-from lakebox.errors import ConfigError, LakeBusy, LakeError
+from lakebox.adapters.folders import (
+    DEEP_LAKE_LOG,
+    busy,
+    has_deep_lake,
+    local_folder,
+    locked,
+    make,
+    refuse_version,
+    strange,
+)
+from lakebox.errors import LakeBusy, LakeError
 
 __all__ = ["DeepLake", "DeepLakeView", "LocalStorage", "MemoryStorage"]
 
 log = logging.getLogger(__name__)
 
-LOG = "_deeplake_log"
-_COUNTERS = f"{LOG}/*/next_base"
+_COUNTERS = f"{DEEP_LAKE_LOG}/*/next_base"
 """Deep Lake 4.7 counts the versions of each branch in such a file; a full disk leaves it empty."""
 
 _LOG_BYTES = 4 << 20
@@ -54,9 +61,8 @@ class LocalStorage(BaseModel):
         folder = local_folder(path)
         if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
             return None
-        if not (folder / LOG).is_dir():
-            what = "files that are no Deep Lake dataset" if folder.is_dir() else "a file"
-            raise LakeError(f"path {path}: holds {what}; nothing was touched, choose another path")
+        if not has_deep_lake(folder):
+            raise strange(folder, path, "Deep Lake")
         return _open(str(folder), path, self._origin(folder, path))
 
     def create(self, path: str) -> DeepLake:
@@ -66,7 +72,7 @@ class LocalStorage(BaseModel):
             LakeError: the folder cannot be written.
         """
         folder = local_folder(path)
-        _make(folder, path)
+        make(folder, path)
         return _create(str(folder), path, self._origin(folder, path))
 
     @contextmanager
@@ -78,15 +84,9 @@ class LocalStorage(BaseModel):
             LakeError: the folder cannot be made or opened.
         """
         folder = local_folder(path)
-        handle, is_new = _locked(folder, path)
-        try:
+        with locked(folder, path):
             mend(folder, path)
             yield
-        finally:
-            if is_new:
-                with suppress(OSError):  # something came into it
-                    folder.rmdir()
-            os.close(handle)
 
     def _origin(self, folder: Path, path: str) -> Origin:
         def room(wanted: int) -> None:
@@ -119,7 +119,7 @@ class MemoryStorage(BaseModel):
         """
         own = _memory_locks.setdefault(memory_address(path), threading.Lock())
         if not own.acquire(blocking=False):
-            raise LakeBusy(_busy(path))
+            raise LakeBusy(busy(path))
         try:
             yield
         finally:
@@ -128,69 +128,6 @@ class MemoryStorage(BaseModel):
 
 def _in_memory(address: str) -> Origin:
     return Origin(address, lambda: deeplake.open_read_only(address))
-
-
-def _busy(path: str) -> str:
-    return f"path {path}: another run is writing this dataset; nothing was touched, run again when it has ended"
-
-
-def _locked(folder: Path, path: str) -> tuple[int, bool]:
-    """An open folder with its lock, and whether it was made for that.
-
-    Another run may have made it and taken it away between our opening and locking it: that lock keeps nobody out.
-    """
-    while True:
-        is_new = not folder.exists()
-        _make(folder, path)
-        try:
-            handle = os.open(folder, os.O_RDONLY)
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            raise LakeError(f"path {path}: cannot be opened: {error.strerror}") from error
-        try:
-            _lock(handle, path)
-            if _is_at(folder, handle):
-                return handle, is_new
-        except BaseException:
-            os.close(handle)
-            raise
-        os.close(handle)
-
-
-def _is_at(folder: Path, handle: int) -> bool:
-    try:
-        return os.path.samestat(os.fstat(handle), folder.stat())
-    except FileNotFoundError:
-        return False
-
-
-def _lock(handle: int, path: str) -> None:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise LakeBusy(_busy(path)) from error
-    except OSError as error:  # some network file systems have no locks
-        log.warning("path %s: cannot be locked (%s); take care that only one run writes there", path, error.strerror)
-
-
-def _make(folder: Path, path: str) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except FileExistsError as error:
-        if not _is_file(folder):  # another run made it and took it away meanwhile
-            return _make(folder, path)
-        raise LakeError(f"path {path}: holds a file; nothing was touched, choose another path") from error
-    except OSError as error:
-        raise LakeError(f"path {path}: cannot be created: {error.strerror}") from error
-
-
-def _is_file(folder: Path) -> bool:
-    """Whether something else than a folder is there: looked at once, since other runs make and remove folders."""
-    try:
-        return not stat.S_ISDIR(folder.stat().st_mode)
-    except FileNotFoundError:
-        return folder.is_symlink()  # to nowhere
 
 
 def refuse_full(folder: Path, path: str, wanted: int, reserve: int) -> None:
@@ -247,31 +184,6 @@ def mend(folder: Path, path: str) -> None:
                 continue
             dataset.revert_to(versions[-2])
         log.warning("path %s: version %s was cut short by a full disk and is taken back", path, versions[-1])
-
-
-def refuse_version(path: str) -> None:
-    """`deeplake.open("x@y")` silently opens main for writing, `create("x@y")` creates at `x`.
-
-    Raises:
-        ConfigError: the path holds an `@`.
-    """
-    if "@" in path:
-        raise ConfigError(f"path: {path!r} holds an '@'; Deep Lake would read a version there, choose another path")
-
-
-def local_folder(path: str) -> Path:
-    """The folder that a path means.
-
-    Raises:
-        ConfigError: it means none.
-    """
-    if "://" in path and not path.startswith("file://"):
-        raise ConfigError(
-            f"path: {path!r} is no folder, but storage=local keeps datasets in folders; change one of them"
-        )
-    folder = Path(path.removeprefix("file://")).expanduser().absolute()
-    refuse_version(str(folder))  # the whole of it: a folder above may hold the sign
-    return folder
 
 
 def memory_address(path: str) -> str:

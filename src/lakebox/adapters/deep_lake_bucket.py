@@ -15,9 +15,9 @@ import deeplake
 from pydantic import Field, PositiveFloat, PrivateAttr
 
 from lakebox.adapters.bucket import Bucket, Lease
-from lakebox.adapters.deep_lake import LOG, refuse_version
 from lakebox.adapters.deep_lake_dataset import DeepLake, Origin
 from lakebox.adapters.deep_lake_view import translated
+from lakebox.adapters.folders import DEEP_LAKE_LOG, refuse_version
 from lakebox.core.addresses import Endpoint
 from lakebox.core.component import Component
 from lakebox.errors import ConfigError, LakeError
@@ -44,7 +44,7 @@ class _InBucket(Component):
         names = bucket.names(folder)
         if not names:
             return None
-        if LOG not in names:
+        if DEEP_LAKE_LOG not in names:
             raise LakeError(f"path {path}: holds files that are no Deep Lake dataset; nothing was touched")
         with translated(f"path {path}: the dataset cannot be opened"):
             lake = DeepLake(deeplake.open(path, creds=self._access()), path, self._origin(path))

@@ -10,12 +10,13 @@ from typing import Any
 
 import deeplake
 
-from lakebox.adapters.deep_lake import LOG, LocalStorage, MemoryStorage, local_folder, memory_address
+from lakebox.adapters.deep_lake import LocalStorage, MemoryStorage, memory_address
 from lakebox.adapters.deep_lake_dataset import DeepLake
 from lakebox.adapters.deep_lake_view import translated
+from lakebox.adapters.folders import DEEP_LAKE_LOG, local_folder
 from lakebox.errors import LakeError
 
-_OWN = re.compile(LOG + r"/.+|[0-9a-z]{1,8}/[0-9a-z]{1,4}/[0-9a-z]{18,26}")
+_OWN = re.compile(DEEP_LAKE_LOG + r"/.+|[0-9a-z]{1,8}/[0-9a-z]{1,4}/[0-9a-z]{18,26}")
 """Files that Deep Lake 4.7 writes into a dataset's folder (found by running it)."""
 _MANAGED = ("al://", "hub://")
 

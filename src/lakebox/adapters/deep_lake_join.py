@@ -67,8 +67,14 @@ def save(media: DeepLakeView, labels: DeepLakeView, make: Callable[[], DeepLake]
     Where there are no annotations yet, the state is the media's, so that the next run annotates them.
 
     Raises:
+        ConfigError: they are no Deep Lake datasets.
         LakeError: whole videos are stored, which Deep Lake does not hand out again.
     """
+    if not isinstance(media, DeepLakeView):
+        raise ConfigError(
+            f"task.out: only Deep Lake datasets are joined into a new one, and {type(media).__name__} is none; leave"
+            " task.out away, and bring both together by lb_meta/row_key with the storage's own reader"
+        )
     chosen = list(_columns(media, labels))
     own = _own_columns(media, labels, chosen)
     target = make()

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from lakebox.adapters.deep_lake_cells import runs
 from lakebox.core.columns import Column
-from lakebox.core.facts import ID, INDEX, STATE, read_state
+from lakebox.core.facts import ID, INDEX, STATE
 from lakebox.core.lake_port import Stored, StoredAsset, Version
-from lakebox.core.plan import copies
+from lakebox.core.plan import stored_assets
 from lakebox.errors import LakeError
 
 DESCRIPTION = "lakebox"
@@ -91,19 +91,13 @@ class DeepLakeView:
         foreign = tuple(name for name, text in described.items() if not text)
         meta = dict(self._dataset[STATE].metadata) if STATE in described else {}
         media = next((kind for kind, name in INDEX.items() if name in described), "")
-        assets = tuple(self._assets(media)) if len(self) and media else ()
         notes = {key.removeprefix(NOTE): str(text) for key, text in meta.items() if key.startswith(NOTE)}
+        assets = self._assets(media) if len(self) and media else ()
         return Stored(assets, columns, foreign, media, notes.pop("project", ""), notes)
 
-    def _assets(self, media: str) -> Iterator[StoredAsset]:
+    def _assets(self, media: str) -> tuple[StoredAsset, ...]:
         ids = [str(value) for value in self._dataset[ID][:]]
-        states = {row: text for row, text in enumerate(self._dataset[STATE][:]) if text}
-        numbers = self._dataset[INDEX[media]][:]
-        for key, rows, text in copies(ids, states):
-            state: dict[str, Any] = read_state(text) if text else {"media": "", "labels": "", "rows": -1}
-            whole = state["rows"] == len(rows)
-            told = (state.get(name, "") for name in ("facts", "config"))
-            yield StoredAsset(key, state["media"], state["labels"], rows, int(numbers[rows[0]]), whole, *told)
+        return tuple(stored_assets(ids, self._dataset[STATE][:], self._dataset[INDEX[media]][:]))
 
     def described(self) -> dict[str, Any]:
         """`labelbox_meta`; empty if there is none."""

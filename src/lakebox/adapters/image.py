@@ -54,7 +54,7 @@ class ImageFile:
         try:
             picture = Image.open(io.BytesIO(data))
             if self._passes(picture, data):
-                yield Frame(0, partial(_decoded, data), data, "jpg")
+                yield Frame(0, partial(decoded, data), data, "jpg")
                 return
             picture.load()
         except _BROKEN as error:
@@ -92,7 +92,8 @@ class ImageFile:
         )
 
 
-def _decoded(data: bytes) -> NDArray[np.uint8]:
+def decoded(data: bytes) -> NDArray[np.uint8]:
+    """(h, w, c): the pixels of an image file that is known to be whole."""
     return _pixels(Image.open(io.BytesIO(data)))
 
 

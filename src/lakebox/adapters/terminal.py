@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from lakebox.adapters.folders import has_lance
 from lakebox.core.sweep import own
 
 _QUIET = ("check", "preview", "explain", "history", "diff", "revert", "join", "init")
@@ -126,16 +128,28 @@ def _summary(report: dict[str, Any]) -> dict[str, str]:
         tag = f", tag {dataset['tag']}" if dataset["tag"] else ""
         lines["dataset"] = f"{dataset['path']}{branch}, {dataset['rows']} rows, version {dataset['version']}{tag}"
     if dataset["version"] and report["task"] not in _QUIET:
-        lines["open it"] = f'deeplake.open_read_only("{dataset["path"]}{branch}")'
+        lines["open it"] = _opening(dataset["path"], branch)
         lines["see it"] = report.get("page") or f"lakebox task=preview {_where(dataset)}"
     lines |= {"next": report["next"]} if report.get("next") else {}
     return lines | _labelbox(report.get("labelbox", {}))
 
 
+def _opening(path: str, branch: str) -> str:
+    """Python that opens a dataset; of which kind it is, its folder shows."""
+    if not _is_lance(path):
+        return f'deeplake.open_read_only("{path}{branch}")'
+    return f'lance.dataset("{path}")' + (f'.checkout_version(("{branch[1:]}", None))' if branch else "")
+
+
+def _is_lance(path: str) -> bool:
+    return "://" not in path and has_lance(Path(path))
+
+
 def _where(dataset: dict[str, Any]) -> str:
     """The overrides with which other tasks find the dataset."""
     scheme, has_scheme, _ = dataset["path"].partition("://")
-    storage = f"storage={_STORAGES[scheme]} " if has_scheme and scheme in _STORAGES else ""
+    kind = "lance" if _is_lance(dataset["path"]) else _STORAGES.get(scheme) if has_scheme else None
+    storage = f"storage={kind} " if kind else ""
     if dataset["media"]:
         return f"{storage}path={dataset['media']} provider=separate provider.annotations={dataset['path']}"
     branch = f" provider=branch provider.branch={dataset['branch']}" if dataset["branch"] != "main" else ""

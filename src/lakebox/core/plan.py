@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -143,3 +144,36 @@ def copies(ids: Sequence[str], states: Mapping[int, str]) -> list[tuple[str, NDA
         found.append((ids[row], np.arange(own, row + 1), states.get(row)))
         start = row + 1
     return found
+
+
+def stored_assets(ids: Sequence[str], states: Sequence[str], numbers: Sequence[int]) -> Iterator[StoredAsset]:
+    """The copies of data rows that a dataset holds.
+
+    Args:
+        ids: data row id of every row.
+        states: state cell of every row; empty where it has none.
+        numbers: `video_idx` or `image_idx` of every row.
+    """
+    for key, rows, text in copies(ids, {row: state for row, state in enumerate(states) if state}):
+        state: dict[str, Any] = read_state(text) if text else {"media": "", "labels": "", "rows": -1}
+        told = (state.get(name, "") for name in ("facts", "config"))
+        whole = state["rows"] == len(rows)
+        yield StoredAsset(key, state["media"], state["labels"], rows, int(numbers[int(rows[0])]), whole, *told)
+
+
+def asset_key(asset: StoredAsset) -> tuple[str, str, int, int, bool]:
+    """What two datasets agree on that hold the same copy of a data row."""
+    return asset.id, asset.media_stamp, len(asset.rows), asset.index, asset.complete
+
+
+def common_assets(theirs: Sequence[StoredAsset], ours: Sequence[StoredAsset]) -> list[StoredAsset]:
+    """The longest beginning of the media's data rows that the annotations have in the same order. Rows can only be
+    added at the end, so everything else has to go and come again."""
+    kept: list[StoredAsset] = []
+    waiting = iter(ours)
+    for asset in theirs:
+        own = next((one for one in waiting if asset_key(one) == asset_key(asset)), None)
+        if own is None:
+            break
+        kept.append(own)
+    return kept

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lakebox.core.facts import ROW_KEY, STATE, fact_columns, media_columns, state_cell
 from lakebox.core.lake_port import Lake, Place, Storage, Stored, StoredAsset, View
+from lakebox.core.plan import asset_key, common_assets
 from lakebox.errors import LakeError, LakeMoved
 
 ROWS = 4096
@@ -85,8 +86,8 @@ def _give_back(labels: Lake) -> None:
 
 def _replaced(theirs: Stored, ours: Stored) -> list[StoredAsset]:
     """Data rows of the annotations whose rows give way to others of the media."""
-    same = {_name(asset) for asset in theirs.assets}
-    return [asset for asset in ours.assets if _name(asset) not in same]
+    same = {asset_key(asset) for asset in theirs.assets}
+    return [asset for asset in ours.assets if asset_key(asset) not in same]
 
 
 def _dataset(storage: Storage, place: Place, media: Lake) -> Lake:
@@ -97,7 +98,7 @@ def _dataset(storage: Storage, place: Place, media: Lake) -> Lake:
     columns = [*media_columns(theirs.media, None), *fact_columns(theirs.media)]
     changed = labels.arrange(columns, ())
     ours = labels.stored()
-    kept = _common(theirs.assets, ours.assets)
+    kept = common_assets(theirs.assets, ours.assets)
     stay = {id(asset) for asset in kept}
     gone = [asset for asset in ours.assets if id(asset) not in stay]
     if changed or gone or len(kept) != len(theirs.assets):
@@ -119,25 +120,8 @@ def _refuse_other_media(labels: Lake, theirs: Stored, place: Place) -> None:
             )
 
 
-def _common(theirs: Sequence[StoredAsset], ours: Sequence[StoredAsset]) -> list[StoredAsset]:
-    """The longest beginning of the media's data rows that the annotations have in the same order. Rows can only be
-    added at the end, so everything else has to go and come again."""
-    kept: list[StoredAsset] = []
-    waiting = iter(ours)
-    for asset in theirs:
-        own = next((one for one in waiting if _name(one) == _name(asset)), None)
-        if own is None:
-            break
-        kept.append(own)
-    return kept
-
-
-def _name(asset: StoredAsset) -> tuple[str, str, int, int, bool]:
-    return asset.id, asset.media_stamp, len(asset.rows), asset.index, asset.complete
-
-
 def _sequence(stored: Stored) -> list[tuple[str, str, int, int, bool]]:
-    return [_name(asset) for asset in stored.assets]
+    return [asset_key(asset) for asset in stored.assets]
 
 
 def _replace(media: Lake, labels: Lake, new: Sequence[StoredAsset], gone: Sequence[StoredAsset]) -> None:
