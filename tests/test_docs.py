@@ -10,6 +10,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import distributed
@@ -222,6 +223,20 @@ def test_the_presigner_of_the_readme_signs(tmp_path: Path) -> None:
         assert not [one for one in fake.seen if one.host != "api" and fake.key in str(one.headers)]
 
 
+def test_lance_is_as_the_readme_says(tmp_path: Path) -> None:
+    commands = [line.partition("  #")[0] for line in blocks("bash lance")[0].splitlines()]
+    assert len(commands) == 2
+    for command in commands:
+        done = started(*shlex.split(command)[1:], cwd=tmp_path)
+        assert done.returncode == 0 and "lanes.lance" in done.stdout, done.stderr
+    (code,) = blocks("python lance")
+    checked = (
+        code + "assert (ds.count_rows(), len(boxes), boxes['Bunny/Bunny'].type.value_type.list_size) == (132, 92, 4)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", checked], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_make_targets_exist() -> None:
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"make (\w+)", README):
@@ -270,6 +285,20 @@ def test_every_group_and_choice_is_in_the_table(group: str) -> None:
     (row,) = re.findall(rf"^\| `{group}` \|(.*)$", README, re.MULTILINE)
     listed = set(re.findall(r"`([a-z_0-9]+)`", row.partition("|")[0]))
     assert listed == {file.stem for file in (ROOT / "conf" / group).glob("*.yaml")}
+
+
+def test_every_extra_is_named() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    named = set(re.findall(r"lakebox\[(\w+)\]", README))
+    assert named == set(project["optional-dependencies"])
+
+
+def test_no_block_is_left_out() -> None:
+    """Each kind of block has a test here or in test_presign; a new kind needs one."""
+    commands = ("labelbox", "refetch", "look", "buckets", "workers", "sweep", "help", "init", "lance")
+    code = ("presigner", "join", "integrations", "torch", "video", "lance")
+    kinds = {"bash", "python", *(f"bash {name}" for name in commands), *(f"python {name}" for name in code)}
+    assert set(re.findall(r"^```(.+)$", README, re.MULTILINE)) == kinds | {"console", "yaml", "yaml presigner"}
 
 
 def test_every_file_named_in_the_readme_exists() -> None:
