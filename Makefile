@@ -18,7 +18,8 @@ test: lint .venv/azurite
 
 test-long: .venv/dev
 	LAKEBOX_EXAMPLES=20 $(BIN)/pytest -q -n auto --timeout 3600 tests/test_refetch_stateful.py \
-	  tests/test_refetch_disturbed.py tests/test_killed.py tests/test_exactness.py tests/test_upload.py
+	  tests/test_refetch_disturbed.py tests/test_killed.py tests/test_exactness.py tests/test_upload.py tests/test_changes.py \
+	  tests/test_lance.py
 
 check: test
 

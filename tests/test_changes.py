@@ -672,7 +672,9 @@ RUNS = st.lists(
 )
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=30 if os.environ.get("LAKEBOX_EXAMPLES") else 6, deadline=None, suppress_health_check=list(HealthCheck)
+)
 @given(runs=RUNS, failing=st.sets(st.integers(0, 5), max_size=2))
 def test_changes_after_changes_are_the_project(runs: list[list[Edit]], failing: set[int]) -> None:
     with FakeLabelbox() as fake, tempfile.TemporaryDirectory() as folder:
