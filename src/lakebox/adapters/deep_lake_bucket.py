@@ -103,7 +103,9 @@ def _parts(path: str, schemes: tuple[str, ...]) -> tuple[str, str]:
     scheme, has_scheme, rest = path.partition("://")
     name, _, folder = rest.strip("/").partition("/")
     if not has_scheme or scheme not in schemes or not name or not folder:
-        raise ConfigError(f"path: {path!r} is no address of this storage; write {schemes[0]}://bucket/folder")
+        raise ConfigError(
+            f"path: {path!r} is no address of this storage; write {schemes[0]}://bucket/folder, or change storage"
+        )
     refuse_version(path)
     return name, folder
 
@@ -184,7 +186,9 @@ class Activeloop(Component):
 
     def _token(self, path: str) -> str:
         if not path.startswith("al://") or path.strip("/").count("/") != 3:
-            raise ConfigError(f"path: {path!r} is no address of this storage; write al://organisation/dataset")
+            raise ConfigError(
+                f"path: {path!r} is no address of this storage; write al://organisation/dataset, or change storage"
+            )
         refuse_version(path)
         if not (token := os.environ.get(self.token_env)):
             raise ConfigError(f"storage=activeloop needs a token: export {self.token_env}=...")

@@ -13,6 +13,10 @@ from pathlib import Path
 
 from lakebox.errors import ConfigError, LakeBusy, LakeError
 
+STORAGES = {
+    "s3": "s3", "gs": "gcs", "gcs": "gcs", "azure": "azure", "az": "azure", "al": "activeloop", "mem": "memory",
+}  # fmt: skip
+"""Scheme of an address -> storage."""
 DEEP_LAKE_LOG = "_deeplake_log"
 
 log = logging.getLogger(__name__)
@@ -25,9 +29,9 @@ def local_folder(path: str, storage: str = "local") -> Path:
         ConfigError: it means none.
     """
     if "://" in path and not path.startswith("file://"):
-        raise ConfigError(
-            f"path: {path!r} is no folder, but storage={storage} keeps datasets in folders; change one of them"
-        )
+        meant = STORAGES.get(path.partition("://")[0])
+        rest = f"say storage={meant}, or correct path" if meant else "change one of them"
+        raise ConfigError(f"path: {path!r} is no folder, but storage={storage} keeps datasets in folders; {rest}")
     folder = Path(path.removeprefix("file://")).expanduser().absolute()
     refuse_version(str(folder))  # the whole of it: a folder above may hold the sign
     return folder

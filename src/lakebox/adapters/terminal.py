@@ -11,13 +11,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from lakebox.adapters.folders import has_lance
+from lakebox.adapters.folders import STORAGES, has_lance
 from lakebox.core.sweep import own
 
 _QUIET = ("check", "preview", "explain", "history", "diff", "revert", "join", "init")
 """Tasks whose report is one sentence."""
-_STORAGES = {"s3": "s3", "gs": "gcs", "gcs": "gcs", "azure": "azure", "az": "azure", "al": "activeloop"}
-"""Scheme of an address -> storage."""
+_PIPE = 1000
 
 
 def complain(text: str) -> None:
@@ -65,6 +64,8 @@ def show_sweep(summary: Sequence[dict[str, Any]], file: str) -> None:
         file: where the same lies as JSON.
     """
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _PIPE  # which has no width, so that nothing has to be folded
     everybodys = [one["overrides"] for one in summary]
     names = ["overrides", "outcome", "rows", "failures", "seconds", "version"]
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
@@ -148,7 +149,7 @@ def _is_lance(path: str) -> bool:
 def _where(dataset: dict[str, Any]) -> str:
     """The overrides with which other tasks find the dataset."""
     scheme, has_scheme, _ = dataset["path"].partition("://")
-    kind = "lance" if _is_lance(dataset["path"]) else _STORAGES.get(scheme) if has_scheme else None
+    kind = "lance" if _is_lance(dataset["path"]) else STORAGES.get(scheme) if has_scheme else None
     storage = f"storage={kind} " if kind else ""
     if dataset["media"]:
         return f"{storage}path={dataset['media']} provider=separate provider.annotations={dataset['path']}"

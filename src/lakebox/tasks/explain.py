@@ -90,7 +90,10 @@ class Explain(Project):
         except (SourceError, ConfigError) as error:
             report.warnings.append(f"feature ids and dates are not known, the project cannot be read: {error}")
             return None
-        report.warnings.append(f"{self.source.describe()} has no data row {data_row_id}: feature ids are not known")
+        report.warnings.append(
+            f"{self.source.describe()} has no data row {data_row_id}, so feature ids are not known; give the source"
+            " that the dataset was made of"
+        )
         return None
 
     def _label(self, raw: Mapping[str, Any] | None, project: str, label_id: str, report: Report) -> Label | None:
