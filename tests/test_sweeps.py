@@ -9,11 +9,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from support.lake_shown import found
 from support.process import Process
 from support.tiny import command, overrides, row_keys
 
 from lakebox import sweep
+from lakebox.core.facts import ROW_KEY
 from lakebox.core.sweep import Job, outcome, own, shared, summary, writing_keys
 
 pytest_plugins = ["support.tiny_fixtures", "support.process_fixtures"]
@@ -61,6 +64,20 @@ def test_every_job_is_told_and_one_that_fails_ends_no_other(project: Path, tmp_p
     kept = [path for path in tmp_path.rglob(".lakebox/**/*") if path.is_file()]
     assert len([path for path in kept if path.name == "outcome.json"]) == 2
     assert not [path for path in kept if KEY.encode() in path.read_bytes()]
+
+
+def test_storages_and_mappings_side_by_side(project: Path, tmp_path: Path) -> None:
+    more = ("storage=local,lance", "mapping=by_name,by_kind", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
+    done = command("-m", *overrides(project, "lake", *more), cwd=tmp_path)
+    assert (done.returncode, (tmp_path / "lake").exists()) == (2, False)
+    assert "lake: jobs 0 (storage=local mapping=by_name) and 1 (storage=local mapping=by_kind)" in done.stderr
+    apart = "${hydra:runtime.choices.storage}/${hydra:runtime.choices.mapping}"
+    done = command("-m", *overrides(project, apart, *more), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert [(one["outcome"], one["rows"]) for one in summaries(tmp_path)] == [("ok", 40)] * 4
+    for mapping in ("by_name", "by_kind"):
+        lance = found(str(tmp_path / "lance" / mapping))
+        assert lance.read(ROW_KEY, np.arange(len(lance))) == row_keys(tmp_path / "local" / mapping)
 
 
 def test_a_job_whose_process_is_killed(project: Path, tmp_path: Path) -> None:
