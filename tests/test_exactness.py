@@ -26,7 +26,7 @@ from lakebox.core.report import Report
 LONG = bool(os.environ.get("LAKEBOX_EXAMPLES"))
 SLOW = settings(
     deadline=None,
-    max_examples=50 if LONG else 30,
+    max_examples=50 if LONG else 20,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 

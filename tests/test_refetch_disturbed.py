@@ -19,7 +19,7 @@ from lakebox.errors import LakeBusy, LakeError
 
 pytest_plugins = ["support.refetch_fixtures"]
 
-MOMENTS, OWN_MOMENTS = (20, 4) if os.environ.get("LAKEBOX_EXAMPLES") else (5, 2)
+MOMENTS, OWN_MOMENTS = (20, 4) if os.environ.get("LAKEBOX_EXAMPLES") else (4, 2)
 COMMITS = (1, 2, 4)
 
 
