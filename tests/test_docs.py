@@ -302,5 +302,10 @@ def test_no_block_is_left_out() -> None:
 
 
 def test_every_file_named_in_the_readme_exists() -> None:
-    for target in re.findall(r"\]\((?!http)([^)]+)\)", README):
-        assert (ROOT / target).exists(), target
+    headings = {
+        re.sub(r"[^\w -]", "", line.lower()).replace(" ", "-") for line in re.findall("^#+ (.+)$", README, re.MULTILINE)
+    }
+    targets = re.findall(r"\]\((?!http)([^)]+)\)", README)
+    assert len(targets) > 12
+    for target in targets:
+        assert target[1:] in headings if target.startswith("#") else (ROOT / target).exists(), target
