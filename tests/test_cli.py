@@ -99,6 +99,7 @@ def test_report_counts_what_was_done(project: Path, lake: Path, tmp_path: Path) 
         "version": history(path)[-1],
         "tag": "v1",
         "rows": ROWS,
+        "opening": f'deeplake.open_read_only("{path}")',
     }
     assert report["assets"] == {"added": 3, "relabelled": 0, "dropped": 0, "unchanged": 0, "failed": 0}
     assert report["kinds"] == {

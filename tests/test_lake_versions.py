@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import deeplake
+import lance
 import numpy as np
 import pytest
 from support.lakes import BASE, World, rows
@@ -54,6 +55,18 @@ class TestBranches:
         assert ids(found) == ["a", "b", "c"]
         with pytest.raises(LakeError):
             lake.fork("labels")
+
+    def test_it_is_opened_as_it_says(self, world: World) -> None:
+        lake = filled(world)
+        branch = lake.fork("labels")
+        branch.append(rows("d", n=numbers(3)))
+        branch.commit("one more")
+        for each in (lake, branch):
+            if each.opening:
+                opened = eval(each.opening, {"deeplake": deeplake, "lance": lance})
+                assert (len(opened) if hasattr(opened, "__len__") else opened.count_rows()) == len(each)
+            else:
+                assert isinstance(world.storage, PlainStorage)
 
     def test_a_branch_changes_alone(self, world: World) -> None:
         lake = filled(world)

@@ -49,7 +49,13 @@ def ran(repo: Path) -> Ran:
 
 
 def test_a_config_of_ones_own(repo: Path, ran: Ran) -> None:
-    assert "3 added" in ran("lakebox -cd conf -cn lanes_v3")
+    said = ran("lakebox -cd conf -cn lanes_v3")
+    assert "3 added" in said
+    code, command = (re.search(f"^{name} it +(.+)$", said, re.MULTILINE)[1] for name in ("open", "see"))  # type: ignore[index]
+    assert ran(shlex.join(["python", "-c", f"import deeplake; print(len({code}))"])).strip() == "132"
+    assert "48 of 132 rows drawn" in ran(f"{command} preview.out=page.html")
+    for task in ("history", "diff task.from_version=0000000000v00000000", "explain task.row=0"):
+        assert "bunny-videos@labels, 132 rows" in ran(f"lakebox -cd conf -cn lanes_v3 task={task}")
     assert "nothing to do, 3 unchanged" in ran("lakebox -cd conf -cn lanes_v3")
     path = repo / "datasets/lanes_v3/bunny-videos"  # by the storage, the config and the provider
     dataset = deeplake.open_read_only(f"{path}@labels")

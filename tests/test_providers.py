@@ -212,6 +212,22 @@ def test_a_function_that_gives_an_address(project: Path, acme: Path, tmp_path: P
     assert "nothing to do, 3 unchanged" in done.stdout
 
 
+def test_tasks_on_a_dataset_ask_for_the_name(project: Path, acme: Path, tmp_path: Path) -> None:
+    """A function needs it, whatever the task; they read no further."""
+    assert theirs(project, acme).ok
+    export = project / "export.ndjson"
+    first, *_ = export.read_text(encoding="utf-8").splitlines()
+    export.write_text(f"{first}\nno JSON\n", encoding="utf-8")
+    for task in ("history", "explain task.row=0", "preview preview.out=page.png preview.format=png"):
+        assert theirs(project, acme, *f"task={task}".split()).dataset.path == f"{tmp_path}/by name/tiny"
+    with pytest.raises(ConfigError, match="no data row of project nobody; give the source and the project_id"):
+        theirs(project, acme, "task=history", "project_id=nobody")
+
+
+def test_a_provider_that_knows_the_place_is_not_told_the_name(lake: Path) -> None:
+    assert run(load_config("source=export_file", "source.export=gone.ndjson", f"path={lake}", "task=history")).ok
+
+
 def test_a_function_that_gives_a_place(project: Path, acme: Path, tmp_path: Path) -> None:
     assert theirs(project, acme, function(acme, "apart")).ok
     assert "frames" in columns(tmp_path / "media") and "Walker" in columns(tmp_path / "labels of tiny")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import doctest
+import importlib
 import inspect
 import sys
 import tomllib
@@ -297,6 +299,14 @@ def test_the_sweep_is_whole() -> None:
     (workflow,) = (path for path in every if ".github" in path.parts)  # see test_ml_repo
     assert sorted([*ENTRIES, *PRIMARY, *EXAMPLES, workflow]) == sorted(every)
     assert (len(ENTRIES), len(PRIMARY), len(EXAMPLES)) == (68, 1, 10)
+
+
+def test_examples_in_docstrings_are_true() -> None:
+    modules = [path for path in (ROOT / "src/lakebox").rglob("*.py") if ">>>" in path.read_text(encoding="utf-8")]
+    names = [".".join(path.relative_to(ROOT / "src").with_suffix("").parts) for path in modules]
+    results = [doctest.testmod(importlib.import_module(name)) for name in names]
+    assert [result.failed for result in results] == [0] * len(names)
+    assert sum(result.attempted for result in results) > 10
 
 
 def test_every_folder_of_conf_is_a_known_group() -> None:

@@ -81,10 +81,8 @@ class BySite(BaseModel):
 
     path: str
     """Address with `{site}` in it, which becomes the project's name."""
-    site: str | None = None
-    """For tasks that read no project, such as history."""
 
     def __call__(self, project_name: str) -> Place:
         """The branch `labels` of the project's dataset."""
-        name = re.sub(r"[^a-z0-9]+", "-", (project_name or self.site or "unknown").lower()).strip("-")
+        name = re.sub(r"[^a-z0-9]+", "-", project_name.lower()).strip("-")
         return Place(self.path.format(site=name), branch="labels")

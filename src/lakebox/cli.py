@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import hydra
+from hydra.conf import HydraConf
 from hydra.core.hydra_config import HydraConfig
 from hydra.main import get_args_parser  # type: ignore[attr-defined]
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from lakebox import __version__, sweep
+from lakebox.core.again import command_for
 from lakebox.core.nearest import hint
 from lakebox.core.secrets import refused_override
 from lakebox.errors import ConfigError, LakeboxError
@@ -86,8 +88,18 @@ def _run(cfg: DictConfig) -> tuple[int, dict[str, Any]]:
         stopped.set()
         screen.complain(str(error) or STOPPED)
         return INTERRUPTED, {"error": str(error) or STOPPED}
-    screen.show(report.as_dict())
+    screen.show(report.as_dict(), _again(own, str(cfg.path)))
     return (OK if report.ok else FAILED), report.as_dict()
+
+
+def _again(own: HydraConf, path: str) -> str:
+    """The command that draws the dataset of this run."""
+    folders = [one.path for one in own.runtime.config_sources if one.provider == "command-line"]
+    config = {} if not folders else {"-cd": os.path.relpath(folders[0], own.runtime.cwd)}
+    if own.job.config_name not in (None, "config"):
+        config["-cn"] = own.job.config_name
+    provider = own.runtime.choices.get("provider", "")
+    return command_for("preview", own.overrides.task, provider, path, config)
 
 
 def _end_sweep() -> int:

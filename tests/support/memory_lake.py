@@ -137,6 +137,11 @@ class MemoryView:
         """The version that this stands on."""
         return self._at.id
 
+    @property
+    def opening(self) -> str:
+        """It lives in this process only."""
+        return ""
+
     def stored(self) -> Stored:
         """Columns, and of every data row fingerprints and row numbers."""
         own = {name: column for name, column in self._now.columns.items() if column}

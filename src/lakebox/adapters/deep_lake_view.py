@@ -69,6 +69,13 @@ class DeepLakeView:
         """Deep Lake's id of the current version."""
         return str(self._dataset.version)
 
+    @property
+    def opening(self) -> str:
+        """By `deeplake.open_read_only`, at the path as it was given."""
+        base, at, name = self.address.partition("@")
+        shown = base if "://" in base else self._path.removeprefix("file://")
+        return f'deeplake.open_read_only("{shown}{at}{name}")' if base else ""
+
     def refuse_others(self) -> None:
         """Never write into a dataset that somebody else made.
 

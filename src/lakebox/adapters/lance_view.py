@@ -81,6 +81,12 @@ class LanceView:
         """Lance's number of the current version; branches count by themselves."""
         return str(self._base.version)
 
+    @property
+    def opening(self) -> str:
+        """By `lance.dataset`, at the path as it was given."""
+        branch = "" if self._branch == MAIN else f'.checkout_version(("{self._branch}", None))'
+        return f'lance.dataset("{self._path.removeprefix("file://")}"){branch}'
+
     def refuse_others(self) -> None:
         """Never write into a dataset that somebody else made.
 

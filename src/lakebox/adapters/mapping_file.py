@@ -43,6 +43,14 @@ class MappingFile(BaseModel):
             )
         return Place(address, branch=self.branch)
 
+    def known(self) -> Place:
+        """The place of `project`, or of the only one that is in the file.
+
+        Raises:
+            ConfigError: there are several, or the file is not such a file.
+        """
+        return self("")
+
     def remember(self, project_name: str, place: Place) -> None:
         """Write the address of a new project down; other projects' runs may do the same at the same time.
 

@@ -29,8 +29,8 @@ class Screen(Protocol):
     def complain(self, text: str) -> None:
         """An error."""
 
-    def show(self, report: dict[str, Any]) -> None:
-        """A report, as `Report.as_dict` gives it."""
+    def show(self, report: dict[str, Any], again: str) -> None:
+        """A report, as `Report.as_dict` gives it, and the command that draws the dataset."""
 
 
 class Own:
@@ -50,9 +50,9 @@ class Own:
         """On standard error."""
         complain(text)
 
-    def show(self, report: dict[str, Any]) -> None:
+    def show(self, report: dict[str, Any], again: str) -> None:
         """The whole of it."""
-        show(report)
+        show(report, again)
 
 
 class Shared:
@@ -75,7 +75,7 @@ class Shared:
         """On standard error."""
         sys.stderr.write("".join(f"{self._label}{line}\n" for line in text.splitlines()))
 
-    def show(self, report: dict[str, Any]) -> None:
+    def show(self, report: dict[str, Any], again: str) -> None:
         """What was done and what failed; the rest is in the job's folder."""
         failures = [f"{one['data_row_id']}: {one['stage']}: {one['error']}" for one in report["failures"]]
         said = [f"{report['task']}: {report['plan']}", *(f"failed {failure}" for failure in failures)]

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from lakebox.adapters.folders import STORAGES, has_lance
 from lakebox.core.sweep import own
 
 _QUIET = ("check", "preview", "explain", "history", "diff", "revert", "join", "init")
@@ -24,10 +22,15 @@ def complain(text: str) -> None:
     Console(stderr=True).print(escape(text), soft_wrap=True, highlight=False)
 
 
-def show(report: dict[str, Any]) -> None:
-    """A report (`Report.as_dict`) for people, on standard output."""
+def show(report: dict[str, Any], again: str) -> None:
+    """A report for people, on standard output.
+
+    Args:
+        report: as `Report.as_dict` gives it.
+        again: the command that draws the dataset.
+    """
     console = Console(highlight=False)
-    lines = _summary(report)
+    lines = _summary(report, again)
     width = max(map(len, lines))
     for name, text in lines.items():  # not folded: what is to be copied stays in one piece
         console.print(f"[bold]{name:<{width}}[/bold]  {escape(text)}", soft_wrap=True)
@@ -113,7 +116,7 @@ def _between(one: dict[str, Any]) -> str:
     return f"between frames {before} and {after}"
 
 
-def _summary(report: dict[str, Any]) -> dict[str, str]:
+def _summary(report: dict[str, Any], again: str) -> dict[str, str]:
     dataset, assets, media, masks = (report[name] for name in ("dataset", "assets", "media", "masks"))
     lines = {report["task"]: report["plan"]}
     if report["task"] not in _QUIET and (report["task"] != "upload" or assets["added"] or assets["failed"]):
@@ -129,32 +132,10 @@ def _summary(report: dict[str, Any]) -> dict[str, str]:
         tag = f", tag {dataset['tag']}" if dataset["tag"] else ""
         lines["dataset"] = f"{dataset['path']}{branch}, {dataset['rows']} rows, version {dataset['version']}{tag}"
     if dataset["version"] and report["task"] not in _QUIET:
-        lines["open it"] = _opening(dataset["path"], branch)
-        lines["see it"] = report.get("page") or f"lakebox task=preview {_where(dataset)}"
+        lines |= {"open it": dataset["opening"]} if dataset["opening"] else {}
+        lines["see it"] = report.get("page") or again
     lines |= {"next": report["next"]} if report.get("next") else {}
     return lines | _labelbox(report.get("labelbox", {}))
-
-
-def _opening(path: str, branch: str) -> str:
-    """Python that opens a dataset; of which kind it is, its folder shows."""
-    if not _is_lance(path):
-        return f'deeplake.open_read_only("{path}{branch}")'
-    return f'lance.dataset("{path}")' + (f'.checkout_version(("{branch[1:]}", None))' if branch else "")
-
-
-def _is_lance(path: str) -> bool:
-    return "://" not in path and has_lance(Path(path))
-
-
-def _where(dataset: dict[str, Any]) -> str:
-    """The overrides with which other tasks find the dataset."""
-    scheme, has_scheme, _ = dataset["path"].partition("://")
-    kind = "lance" if _is_lance(dataset["path"]) else STORAGES.get(scheme) if has_scheme else None
-    storage = f"storage={kind} " if kind else ""
-    if dataset["media"]:
-        return f"{storage}path={dataset['media']} provider=separate provider.annotations={dataset['path']}"
-    branch = f" provider=branch provider.branch={dataset['branch']}" if dataset["branch"] != "main" else ""
-    return f"{storage}path={dataset['path']}{branch}"
 
 
 def _versions(versions: Sequence[dict[str, Any]]) -> Iterator[str]:

@@ -87,6 +87,10 @@ class View(Protocol):
     def version(self) -> str:
         """Id of the current version."""
 
+    @property
+    def opening(self) -> str:
+        """Python that opens it to read, for people; empty where that is not one expression."""
+
 
 class Lake(View, Protocol):
     """An open dataset, or one branch of it. One writer; nothing is visible to others before `commit`."""
@@ -210,6 +214,14 @@ class Provider(Protocol):
 
     def __call__(self, project_name: str) -> Place | str:
         """The place; an address alone means media and annotations in one dataset there."""
+
+
+@runtime_checkable
+class Knowing(Protocol):
+    """A provider that may know the place of a dataset that is there without being told the project's name."""
+
+    def known(self) -> Place | None:
+        """The place; None: it goes by the name."""
 
 
 @runtime_checkable

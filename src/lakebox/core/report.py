@@ -8,6 +8,7 @@ from copy import deepcopy
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from lakebox.core.lake_port import View
 from lakebox.core.model import Failure
 from lakebox.core.tally import Tally
 
@@ -26,6 +27,12 @@ class DatasetFacts:
     version: str = ""
     tag: str = ""
     rows: int = 0
+    opening: str = ""
+    """Python that opens it, where its storage can say that."""
+
+    def read(self, view: View) -> None:
+        """Take from a dataset what it says of itself."""
+        self.rows, self.version, self.opening = len(view), view.version, view.opening
 
 
 @dataclass(slots=True)

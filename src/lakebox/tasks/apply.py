@@ -97,7 +97,7 @@ class Step:
             self._add(work, writer, videos)
         except Stopped:
             writer.finish(f"{self.message} (stopped before its end)")
-            report.dataset.rows, report.dataset.version = len(lake), lake.version
+            report.dataset.read(lake)
             raise
         for copy in prepared.todo.drop:
             writer.drop(copy)
@@ -105,7 +105,7 @@ class Step:
             self._clear(copy, writer)
         report.assets["dropped"] += len(prepared.todo.drop)
         writer.finish(self.message, lambda: self._note(lake))
-        report.dataset.rows, report.dataset.version = len(lake), lake.version
+        report.dataset.read(lake)
         return lake
 
     def _writer(self, lake: Lake, videos: Videos | None) -> Writer:

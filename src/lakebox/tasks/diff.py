@@ -40,7 +40,7 @@ class Diff(Kept):
         )
         report.plan = f"{self.from_version} -> {self.to_version or 'the present'}: {said}"
         report.dataset.path, report.dataset.branch = address_of(place), place.branch
-        report.dataset.rows, report.dataset.version = len(after), after.version
+        report.dataset.read(after)
         report.seconds = time.monotonic() - started
         return report
 

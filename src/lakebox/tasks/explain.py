@@ -27,7 +27,7 @@ from lakebox.tasks.kept import address_of
 from lakebox.tasks.page import Draw, NoPage
 from lakebox.tasks.pictures import Pictures, frames_of
 from lakebox.tasks.project import Project
-from lakebox.tasks.provider import place_of
+from lakebox.tasks.provider import place_of_kept
 
 _LARGE = ("jpg", "png", "video", "mask", "segment_mask")
 # What the browser shows where a data row is open, and what people's scripts open (public repositories, 2026).
@@ -47,7 +47,7 @@ class Explain(Project):
         Raises:
             ConfigError: there is no such dataset or row.
         """
-        started, place = time.monotonic(), place_of(self.provider, "")
+        started, place = time.monotonic(), place_of_kept(self.provider, self.source, self.project_id)
         lake = find_labels(self.storage, place)
         if lake is None:
             raise ConfigError(f"path: there is no dataset at {address_of(place)}; make it with task=sync")
@@ -61,7 +61,7 @@ class Explain(Project):
         report.explained = self._told(number, row, stored, project, raw, label, lake)
         report.plan = f"row {number} is {row[ROW_KEY]}" + self._drawn(place, lake, number, row, report)
         report.dataset.path, report.dataset.branch = address_of(place), place.branch
-        report.dataset.rows, report.dataset.version = len(lake), lake.version
+        report.dataset.read(lake)
         report.seconds = time.monotonic() - started
         return report
 

@@ -20,6 +20,6 @@ class History(Kept):
         report.versions = [{**asdict(one), "tags": list(one.tags)} for one in reversed(lake.history())]
         report.plan = f"{len(report.versions)} versions, {sum(bool(one['tags']) for one in report.versions)} with a tag"
         report.dataset.path, report.dataset.branch = address_of(place), place.branch
-        report.dataset.rows, report.dataset.version = len(lake), lake.version
+        report.dataset.read(lake)
         report.seconds = time.monotonic() - started
         return report

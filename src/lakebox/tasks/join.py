@@ -50,7 +50,7 @@ class Join(Kept):
             f"{len(media)} rows, {matched} of them with annotations, {len(seen) - matched} annotated rows without"
         )
         report.dataset.path, report.dataset.branch, report.dataset.media = address_of(place), place.branch, place.media
-        report.dataset.rows, report.dataset.version = len(seen), seen.version
+        report.dataset.read(seen)
         if self.out:
             self._save(media, seen, self.out, report)
         report.seconds = time.monotonic() - started
@@ -70,4 +70,4 @@ class Join(Kept):
             # One that was cut short holds nothing yet, and is taken up again.
             target = self.save(media, labels, lambda: self.storage.create(out) if begun is None else begun)
         report.dataset.path, report.dataset.branch, report.dataset.media = out, MAIN, ""
-        report.dataset.rows, report.dataset.version = len(target), target.version
+        report.dataset.read(target)

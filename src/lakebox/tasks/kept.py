@@ -1,13 +1,14 @@
-"""What tasks on a dataset that is there need: where it is. They read no project."""
+"""What tasks on a dataset that is there need: where it is. Of the project they read its name, if the provider asks."""
 
 from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from lakebox.core.lake_port import Lake, Place, Provider, Storage
+from lakebox.core.ports import Source
 from lakebox.errors import ConfigError
 from lakebox.tasks.beside import find_labels
-from lakebox.tasks.provider import place_of
+from lakebox.tasks.provider import place_of_kept
 
 
 class Kept(BaseModel):
@@ -15,13 +16,15 @@ class Kept(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
+    source: Source
     storage: Storage
     provider: Provider
+    project_id: str | None
     path: str = Field(min_length=1)
 
     def place(self) -> Place:
         """Where media and annotations are."""
-        return place_of(self.provider, "")
+        return place_of_kept(self.provider, self.source, self.project_id)
 
     def labels(self, place: Place) -> Lake:
         """What holds the annotations.

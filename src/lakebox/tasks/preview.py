@@ -42,6 +42,6 @@ class Preview(Kept):
         out = self.preview.write(self.draw, what, self.path)
         report = Report(task="preview", plan=f"{len(what.pictures)} of {len(view)} rows drawn in {out}")
         report.dataset.path, report.dataset.branch = address_of(place), place.branch
-        report.dataset.rows, report.dataset.version = len(view), view.version
+        report.dataset.read(view)
         report.seconds = time.monotonic() - started
         return report

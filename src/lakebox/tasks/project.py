@@ -236,7 +236,7 @@ class Project(BaseModel):
             report.plan, report.assets["unchanged"] = str(overview.plan), len(main.todo.keep)
         report.dataset.path = main.address.partition("@")[0]
         if main.lake is not None:
-            report.dataset.rows, report.dataset.version = len(main.lake), main.lake.version
+            report.dataset.read(main.lake)
 
     def _actions(self) -> frozenset[str]:
         return frozenset({"add", "relabel", "drop"})

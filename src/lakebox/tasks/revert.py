@@ -50,7 +50,7 @@ class Revert(Kept):
             lake.tag(tag)
         report.dataset.tag = tag
         report.dataset.path, report.dataset.branch = address_of(place), place.branch
-        report.dataset.rows, report.dataset.version = len(lake), lake.version
+        report.dataset.read(lake)
         return report
 
     def _go(self, lake: Lake, target: str) -> None:

@@ -150,7 +150,7 @@ class Sync(Project):
             self._apply(prepared, message, report)
         self._describe_both(lake, labels, prepared, place)
         refuse_moved(self.storage, place, lake)
-        report.dataset.rows, report.dataset.version = len(labels), labels.version
+        report.dataset.read(labels)
         return [lake, labels]
 
     def _describe_both(self, media: Lake, labels: Lake, prepared: Prepared, place: Place) -> None:
