@@ -42,7 +42,7 @@ VENDORS = {
     },
     "lance": {f"lakebox.adapters.lance_{part}" for part in ("view", "dataset", "changes")},
     "pyarrow": {  # what Lance's data are given as
-        f"lakebox.adapters.lance_{part}" for part in ("view", "dataset", "changes", "cells")
+        f"lakebox.adapters.lance_{part}" for part in ("view", "dataset", "changes", "cells", "merge")
     },
     "PIL": {"lakebox.adapters.image", "lakebox.adapters.drawing"},  # decoding, and drawing in an extra
     "simplejpeg": {"lakebox.adapters.pixels"},

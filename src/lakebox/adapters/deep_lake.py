@@ -21,6 +21,7 @@ from lakebox.adapters.folders import (
     DEEP_LAKE_LOG,
     busy,
     has_deep_lake,
+    is_there,
     local_folder,
     locked,
     make,
@@ -59,7 +60,7 @@ class LocalStorage(BaseModel):
             LakeError: something else is in the folder, or it cannot be opened.
         """
         folder = local_folder(path)
-        if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        if not is_there(folder, path) or (folder.is_dir() and not any(folder.iterdir())):
             return None
         if not has_deep_lake(folder):
             raise strange(folder, path, "Deep Lake")

@@ -32,7 +32,12 @@ def local_folder(path: str, storage: str = "local") -> Path:
         meant = STORAGES.get(path.partition("://")[0])
         rest = f"say storage={meant}, or correct path" if meant else "change one of them"
         raise ConfigError(f"path: {path!r} is no folder, but storage={storage} keeps datasets in folders; {rest}")
-    folder = Path(path.removeprefix("file://")).expanduser().absolute()
+    try:
+        folder = Path(path.removeprefix("file://")).expanduser().absolute()
+    except RuntimeError as error:
+        raise ConfigError(f"path: {path!r}: there is no such user on this machine; correct path") from error
+    if "\0" in path:
+        raise ConfigError(f"path: {path!r} holds a null character; correct path")
     refuse_version(str(folder))  # the whole of it: a folder above may hold the sign
     return folder
 
@@ -78,7 +83,7 @@ def _locked(folder: Path, path: str) -> tuple[int, bool]:
     Another run may have made it and taken it away between our opening and locking it: that lock keeps nobody out.
     """
     while True:
-        is_new = not folder.exists()
+        is_new = not is_there(folder, path)
         make(folder, path)
         try:
             handle = os.open(folder, os.O_RDONLY)
@@ -121,11 +126,33 @@ def make(folder: Path, path: str) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
+        if wrong := _in_the_way(folder.parent):
+            raise LakeError(f"path {path}: cannot be created: {wrong} is no folder") from error
         if not _is_file(folder):  # another run made it and took it away meanwhile
             return make(folder, path)
         raise LakeError(f"path {path}: holds a file; nothing was touched, choose another path") from error
     except OSError as error:
         raise LakeError(f"path {path}: cannot be created: {error.strerror}") from error
+
+
+def is_there(folder: Path, path: str) -> bool:
+    """Whether anything is there, also a link to nowhere.
+
+    Raises:
+        LakeError: the system cannot tell.
+    """
+    try:
+        folder.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise LakeError(f"path {path}: cannot be looked at: {error.strerror}; correct path") from error
+    return True
+
+
+def _in_the_way(parent: Path) -> Path | None:
+    """What is no folder above a folder that cannot be made: a link to nowhere, such as of a disk that is not there."""
+    return next((one for one in (parent, *parent.parents) if one.is_symlink() and not one.is_dir()), None)
 
 
 def _is_file(folder: Path) -> bool:
@@ -134,6 +161,8 @@ def _is_file(folder: Path) -> bool:
         return not stat.S_ISDIR(folder.stat().st_mode)
     except FileNotFoundError:
         return folder.is_symlink()  # to nowhere
+    except OSError:
+        return True  # a link to itself
 
 
 def strange(folder: Path, path: str, wanted: str) -> LakeError:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,12 +19,21 @@ from numpy.typing import NDArray
 from lakebox.adapters.folders import emptied
 from lakebox.adapters.lance_cells import arrow_type, encoded
 from lakebox.adapters.lance_changes import Changes
+from lakebox.adapters.lance_merge import Match, matched, together
 from lakebox.adapters.lance_view import DESCRIPTION, LABELBOX, NOTE, LanceView, translated, written_name
 from lakebox.core.columns import Cells, Column
+from lakebox.core.facts import STATE, read_state, state_cell
 from lakebox.core.lake_port import MAIN, StoredAsset
 from lakebox.core.plan import common_assets
 from lakebox.errors import LakeError, LakeMoved
 
+log = logging.getLogger(__name__)
+
+_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
+_OURS = {DESCRIPTION, b"class_names"}
+"""Keys in a field's metadata."""
+_STEP = 128 << 20
+"""Bytes of cells that a merge holds before it commits them."""
 _OWN = ("_versions", "_transactions", "data")
 """Folders of a branch."""
 
@@ -82,10 +93,20 @@ class LanceLake(LanceView):
                 if name not in present:
                     self._now.add(pa.field(name, arrow_type(column), metadata=_said(column)))
                     changed = True
-                elif (present[name].metadata or {}) != _said(column):
-                    self._now.describe(name, _said(column))
+                elif (said := self._said_anew(present[name], column)) != present[name].metadata:
+                    self._now.describe(name, said)
                     changed = True
         return changed
+
+    def _said_anew(self, field: pa.Field, column: Column) -> dict[bytes, bytes]:
+        """What is said of a column that is there, with what others keep beside it."""
+        before = field.metadata or {}
+        if DESCRIPTION not in before:
+            raise LakeError(
+                f"path {self._path}: there is a column {field.name!r} of somebody else's, which is how Lance calls"
+                f" {column.name!r}; rename one of them"
+            )
+        return {key: text for key, text in before.items() if key not in _OURS} | _said(column)
 
     def append(self, cells: Cells, foreign: Cells | None = None) -> None:
         """Add rows; columns of other owners get what `foreign` has for them, or nothing."""
@@ -114,7 +135,9 @@ class LanceLake(LanceView):
             return {written_name(name): encoded(columns[name], values) for name, values in cells.items()}
 
     def _foreign(self, column: str, cells: Any) -> tuple[str, pa.Array]:
-        field = self._fields()[column]
+        field = self._fields().get(column)
+        if field is None:
+            raise LakeError(f"path {self._path}: there is no column {column!r}")
         with translated(f"path {self._path}: keeping {column}, which is not lakebox's"):
             return field.name, pa.array(list(cells), field.type)
 
@@ -147,7 +170,9 @@ class LanceLake(LanceView):
 
     def _refuse_moved(self) -> None:
         """Lance itself lets some changes of others pass, such as of what is said of columns."""
-        if self._base.latest_version != self._base.version:
+        with translated(f"path {self._path}: looking for the newest version"):
+            newest = self._base.latest_version
+        if newest != self._base.version:
             raise self._moved()
 
     def _moved(self) -> LakeMoved:
@@ -161,8 +186,14 @@ class LanceLake(LanceView):
         """Name the current version.
 
         Raises:
-            LakeError: there is such a tag already, or Lance takes no such name.
+            LakeError: there is such a tag already, or Lance takes no such name: one with other letters makes all tags
+                unreadable, and a number is a version's.
         """
+        if not _NAME.fullmatch(name) or name.isdigit():
+            raise LakeError(
+                f"path {self._path}: tag {name!r}: Lance takes the letters a to z, digits, '_', '-' and '.', and a"
+                " number is a version's; choose another"
+            )
         own = None if self._branch == MAIN else self._branch
         with translated(f"path {self._path}: tag {name!r}"):
             self._base.tags.create(name, (own, self._base.version))
@@ -174,10 +205,18 @@ class LanceLake(LanceView):
             LakeError: there is no such version here.
             LakeMoved: somebody else committed meanwhile.
         """
-        self.at(version)
+        then = self.at(version)
+        if then._branch != self._branch:
+            raise LakeError(f"path {self._path}: {version} is of branch {then._branch!r}, not of {self._branch!r}")
         self._refuse_moved()
+        before = self._base.version
         with translated(f"path {self._path}: going back to version {version}"):
-            self._publish(LanceOperation.Restore(int(version)), f"revert to {version}")
+            self._publish(LanceOperation.Restore(then._base.version), f"revert to {version}")
+        if self._base.version != before + 1:  # Lance lets this one pass whatever others commit
+            raise LakeMoved(
+                f"path {self._path}: somebody else committed version {before + 1} just before this went back to"
+                f" {version}, as version {self._base.version}; task=revert task.to={before + 1} brings it back"
+            )
 
     def branch(self, name: str) -> LanceLake | None:
         """A branch of this dataset; None if there is none of that name.
@@ -188,23 +227,8 @@ class LanceLake(LanceView):
         with translated(f"path {self._path}: opening branch {name!r}"):
             if name not in self._base.branches.list():
                 return None
-            found = self._base.checkout_version((name, None))
-        self._refuse_elsewhere(found, name)
-        return LanceLake(found, self._path, name)
-
-    def _refuse_elsewhere(self, found: lance.LanceDataset, name: str) -> None:
-        root = self._root()
-        wrong = [base.path for base in found.base_paths().values() if not Path(base.path).samefile(root)]
-        if wrong:
-            raise LakeError(
-                f"path {self._path}: branch {name!r} was made when the dataset was at {wrong[0]}, and Lance keeps whole"
-                " addresses in branches; move it back there, or copy it without the folder 'tree' and make it anew"
-            )
-
-    def _root(self) -> Path:
-        """The folder of the dataset, also of a branch, whose own is below `tree`."""
-        own = Path(self._base.uri)
-        return own if self._branch == MAIN else Path(str(own).removesuffix(f"/tree/{self._branch}"))
+            found = self._opened(name)
+        return LanceLake(found._base, self._path, name)
 
     def fork(self, name: str) -> LanceLake:
         """A new branch that begins with what is committed here.
@@ -212,6 +236,11 @@ class LanceLake(LanceView):
         Raises:
             LakeError: there is one of that name, or Lance takes no such name.
         """
+        if not _NAME.fullmatch(name):  # it becomes a folder
+            raise LakeError(
+                f"path {self._path}: branch {name!r}: Lance takes the letters a to z, digits, '_', '-' and '.', but no"
+                " '.' first; choose another"
+            )
         own = None if self._branch == MAIN else self._branch
         with translated(f"path {self._path}: making branch {name!r}"):
             if name in self._base.branches.list():
@@ -227,37 +256,59 @@ class LanceLake(LanceView):
             LakeMoved: somebody else committed here meanwhile; nothing was merged.
         """
         self._refuse_moved()
-        version = None if branch == MAIN else branch
         with translated(f"path {self._path}: opening branch {branch!r}"):
-            theirs = LanceView(self._base.checkout_version((version, None)), self._path, branch)
-        ours = self.stored()
-        there = theirs.stored()
-        self._take_columns(theirs)
+            theirs = self._opened(branch)
+        ours, there = self.stored(), theirs.stored()
+        match = matched(self._fields(), theirs._fields())
+        if match.left:
+            log.warning("path %s: columns %s of branch %s are of another type here; their cells stay behind",
+                        self._path, ", ".join(match.left), branch)  # fmt: skip
         kept = common_assets(there.assets, ours.assets)
+        self._take_columns(theirs, match, there.assets[: len(kept)], kept)
         stay = {id(asset) for asset in kept}
         self._drop([asset for asset in ours.assets if id(asset) not in stay])
-        self._copy(theirs, there.assets[len(kept) :])
+        self._copy(theirs, match, there.assets[len(kept) :], branch)
         if facts := theirs.described():
             self.describe(facts)
         self.commit(f"merge {branch}")
 
-    def _take_columns(self, theirs: LanceView) -> None:
-        known = set(self._fields())
-        for name, field in theirs._fields().items():
-            if name not in known:
-                self._now.add(field)
+    def _take_columns(
+        self, theirs: LanceView, match: Match, there: Sequence[StoredAsset], kept: Sequence[StoredAsset]
+    ) -> None:
+        """Columns and classes that are new here, with their cells in the rows that both have."""
+        for field in match.added.values():
+            self._now.add(field)
+        self.arrange(match.grown, ())
+        if match.added:
+            for rows, own in zip(together(there), together(kept), strict=True):
+                self._now.update(own, {name: theirs._now.cells(name, rows) for name in match.added})
 
     def _drop(self, assets: Sequence[StoredAsset]) -> None:
         if assets:
             self.delete(np.concatenate([asset.rows for asset in assets]))
 
-    def _copy(self, theirs: LanceView, assets: Sequence[StoredAsset]) -> None:
-        if not assets:
-            return
-        rows = np.concatenate([asset.rows for asset in assets])
-        with translated(f"path {self._path}: copying {len(rows)} rows"):
-            cells = {field.name: theirs._now.cells(field.name, rows) for field in theirs._fields().values()}
-            self._now.append(len(rows), cells)
+    def _copy(self, theirs: LanceView, match: Match, assets: Sequence[StoredAsset], branch: str) -> None:
+        """Whole data rows; so many at a time as memory should hold."""
+        names, waiting = match.same | {name: name for name in match.added}, 0
+        for rows in together(assets):
+            with translated(f"path {self._path}: copying {len(rows)} rows"):
+                cells = {own: theirs._now.cells(name, rows) for name, own in names.items()}
+                if not match.is_whole:
+                    states = [_not_annotated(cell) for cell in theirs.read(STATE, rows)]
+                    cells[written_name(STATE)] = encoded(self._columns()[STATE], states)
+                self._now.append(len(rows), cells)
+            waiting += sum(each.nbytes for each in cells.values())
+            if waiting > _STEP:
+                self.commit(f"merge {branch} (in progress)")
+                waiting = 0
+
+
+def _not_annotated(cell: str) -> str:
+    """The state of a data row whose annotations have to be written anew."""
+    if not cell:
+        return ""
+    said = read_state(cell)
+    return state_cell(said["media"], "", said["rows"], said.get("facts", ""), said.get("config", ""))
 
 
 def _said(column: Column) -> dict[bytes, bytes]:

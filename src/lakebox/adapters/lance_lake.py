@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
-from lakebox.adapters.folders import has_lance, local_folder, locked, make, strange
+from lakebox.adapters.folders import has_lance, is_there, local_folder, locked, make, strange
 from lakebox.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ class LanceStorage(BaseModel):
             ConfigError: the path is not a folder's, or pylance is not installed.
             LakeError: something else is in the folder, or it cannot be opened.
         """
-        folder, lakes = local_folder(path, "lance"), _lakes()
-        if not folder.exists() or (folder.is_dir() and _is_empty(folder)):
+        folder, lakes = _folder(path), _lakes()
+        if not is_there(folder, path) or (folder.is_dir() and _is_empty(folder)):
             return None
         if not has_lance(folder):
             raise strange(folder, path, "Lance")
@@ -47,7 +47,7 @@ class LanceStorage(BaseModel):
             ConfigError: the path is not a folder's, or pylance is not installed.
             LakeError: the folder cannot be written, or there is a dataset already.
         """
-        folder, lakes = local_folder(path, "lance"), _lakes()
+        folder, lakes = _folder(path), _lakes()
         make(folder, path)
         lake: LanceLake = lakes.create_lake(folder, path)
         return lake
@@ -62,8 +62,15 @@ class LanceStorage(BaseModel):
             LakeError: the folder cannot be made or opened.
         """
         _lakes()
-        with locked(local_folder(path, "lance"), path):
+        with locked(_folder(path), path):
             yield
+
+
+def _folder(path: str) -> Path:
+    folder = local_folder(path, "lance")
+    if "?" in str(folder):  # Lance takes it for the end of an address, and puts branches elsewhere
+        raise ConfigError(f"path: {path!r} holds a '?', behind which Lance reads no folder; choose another path")
+    return folder
 
 
 def _is_empty(folder: Path) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import lance
@@ -50,6 +51,12 @@ def translated(doing: str) -> Iterator[None]:
 def written_name(name: str) -> str:
     """A column's name as Lance takes it: dots are its own, and backticks it cannot read."""
     return _UNFIT.sub(lambda found: f"%{ord(found[0]):02X}", name)
+
+
+def described(name: str, field: pa.Field) -> Column | None:
+    """What a column is to lakebox; None for columns of others."""
+    text = (field.metadata or {}).get(DESCRIPTION)
+    return Column.recalled(name, text.decode()) if text else None
 
 
 def _shown_name(field: pa.Field) -> str:
@@ -105,8 +112,7 @@ class LanceView:
 
     def _columns(self) -> dict[str, Column]:
         """Lakebox's own ones."""
-        described = {name: (field.metadata or {}).get(DESCRIPTION) for name, field in self._fields().items()}
-        return {name: Column.recalled(name, text.decode()) for name, text in described.items() if text}
+        return {name: column for name, field in self._fields().items() if (column := described(name, field))}
 
     def _metadata(self) -> dict[bytes, bytes]:
         return dict(self._now.schema.metadata or {})
@@ -190,6 +196,28 @@ class LanceView:
         """Commit messages, the oldest first."""
         return [version.message for version in self.history()]
 
+    def _opened(self, branch: str, version: int | None = None) -> LanceView:
+        """A version of a branch.
+
+        Raises:
+            LakeError: the dataset was moved since the branch was made, and Lance does not find its files any more.
+        """
+        found = self._base.checkout_version((None if branch == MAIN else branch, version))
+        root = self._root()
+        bases = [Path(base.path) for base in found.base_paths().values()]
+        if wrong := [str(base) for base in bases if not _is_within(base, root)]:
+            raise LakeError(
+                f"path {self._path}: branch {branch!r} was made when the dataset was at {wrong[0]}, and Lance keeps"
+                " whole addresses in branches; move it back there, or copy it without the folder 'tree' and make it"
+                " anew"
+            )
+        return LanceView(found, self._path, branch)
+
+    def _root(self) -> Path:
+        """The folder of the dataset, also of a branch, whose own is below `tree`."""
+        own = Path(self._base.uri)
+        return own if self._branch == MAIN else Path(str(own).removesuffix(f"/tree/{self._branch}"))
+
     def at(self, name: str) -> LanceView:
         """As it was at a tag, of any branch, or at a version of this one.
 
@@ -200,13 +228,18 @@ class LanceView:
         with translated(f"path {self._path}: opening {name}"):
             if name in tags:
                 branch, version = tags[name]["branch"], tags[name]["version"]
-                return LanceView(self._base.checkout_version((branch, version)), self._path, branch or MAIN)
+                return self._opened(branch or MAIN, version)
             if any(str(one["version"]) == name for one in self._base.versions()):
                 return LanceView(self._base.checkout_version(int(name)), self._path, self._branch)
         known = ", ".join(sorted(tags)) or "none"
         raise LakeError(
             f"path {self._path}: no tag or version {name!r} (tags: {known}); task=history lists all versions"
         )
+
+
+def _is_within(base: Path, root: Path) -> bool:
+    """Whether the folder of another branch is the dataset's own, or one of its branches'."""
+    return base.exists() and base.resolve().is_relative_to(root.resolve())
 
 
 def _utc(moment: Any) -> str:

@@ -22,7 +22,7 @@ class MappingFile(BaseModel):
 
     file: Path = Field(description="JSON file: project name -> address; made by the first run")
     path: str = Field(min_length=1, description="Address for projects that are not in the file yet")
-    branch: str = Field(default=MAIN, pattern=r"^[\w.-]+$", description="Branch with the annotations")
+    branch: str = Field(default=MAIN, pattern=r"^[\w-][\w.-]*$", description="Branch with the annotations")
     project: str | None = Field(default=None, description="Name of the project, for tasks that read no source")
 
     def __call__(self, project_name: str) -> Place:

@@ -39,7 +39,7 @@ class Branch(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     path: str = Field(min_length=1)
-    branch: str = Field(default="labelbox", pattern=r"^[\w.-]+$")
+    branch: str = Field(default="labelbox", pattern=r"^[\w-][\w.-]*$")
 
     def __call__(self, project_name: str) -> Place:
         """The branch at `path`.
