@@ -14,6 +14,7 @@ from support.lake_shown import found
 from support.lakes import BASE, rows
 
 from lakebox.adapters.deep_lake import LocalStorage
+from lakebox.adapters.lance_dataset import LanceLake
 from lakebox.adapters.lance_lake import LanceStorage
 from lakebox.core.columns import Class, Column
 from lakebox.core.facts import ID, STATE, read_state
@@ -208,6 +209,34 @@ def test_a_column_of_others_that_takes_no_nulls_leaves_the_branch_readable(tmp_p
     merged(tmp_path)
     table = lance.dataset(str(tmp_path)).checkout_version(("labels", None)).to_table()
     assert table["who"].to_pylist()[:2] == ["me", "me"] and table["n"].to_pylist() == [1, 2, 3]
+
+
+class InSteps(LanceLake):
+    """Commits after every few data rows."""
+
+    step = 1
+
+
+def test_a_merge_of_much_is_done_in_steps_that_each_are_whole(tmp_path: Path) -> None:
+    """Whichever of them is the last of a run that was killed, the next merge does the rest."""
+    made(tmp_path, NUMBER, n=numbers(1, 2)).fork("labels")
+    keys = [key for key in "cdef" for _ in range(300)]
+    on_main(tmp_path, NUMBER, ids="".join(keys), n=np.arange(len(keys), dtype=np.int32))
+    branch = found(str(tmp_path)).branch("labels")
+    lake = InSteps(lance.dataset(str(tmp_path)).checkout_version(("labels", None)), str(tmp_path), "labels")
+    lake.merge()
+    assert [one for one in lake.messages() if one.startswith("merge")] == [
+        *["merge main (in progress)"] * 2,
+        "merge main",
+    ]
+    whole = every(lake, "n")
+    assert whole == [1, 2, *range(len(keys))]
+    branch = found(str(tmp_path)).branch("labels")
+    first = next(one for one in branch.history() if one.message.startswith("merge"))
+    assert all(asset.complete for asset in branch.at(first.id).stored().assets)
+    branch.revert(first.id)
+    branch.merge()
+    assert every(branch, "n") == whole
 
 
 def test_columns_are_the_same_by_what_they_hold(tmp_path: Path) -> None:

@@ -32,8 +32,6 @@ log = logging.getLogger(__name__)
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 _OURS = {DESCRIPTION, b"class_names"}
 """Keys in a field's metadata."""
-_STEP = 128 << 20
-"""Bytes of cells that a merge holds before it commits them."""
 _OWN = ("_versions", "_transactions", "data")
 """Folders of a branch."""
 
@@ -62,6 +60,9 @@ def create_lake(folder: Path, path: str) -> LanceLake:
 
 class LanceLake(LanceView):
     """One open dataset or branch. What is not committed is gone with it."""
+
+    step = 128 << 20
+    """Bytes of cells that a merge holds before it commits them."""
 
     def describe(self, facts: Mapping[str, Any]) -> bool:
         """Keep `labelbox_meta` as JSON in the schema's metadata, in the versions that follow. Whether anything
@@ -298,7 +299,7 @@ class LanceLake(LanceView):
                     cells[written_name(STATE)] = encoded(self._columns()[STATE], states)
                 self._now.append(len(rows), cells)
             waiting += sum(each.nbytes for each in cells.values())
-            if waiting > _STEP:
+            if waiting > self.step:
                 self.commit(f"merge {branch} (in progress)")
                 waiting = 0
 
