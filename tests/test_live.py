@@ -50,6 +50,17 @@ def test_a_project_comes_whole(live: Live) -> None:
     assert live.numbers() == shown(ids, 6, 4)
 
 
+def test_tasks_on_a_dataset_ask_for_the_name_of_the_project_only(live: Live) -> None:
+    video_project(live)
+    own = ("provider._target_=support.live.place_by_name", "+provider._partial_=true")
+    report = live.run(*own)
+    asked, name = live.exports(), live.fake.project(live.project_id).name
+    assert report.ok and report.dataset.path == f"{live.folder / 'lake'}-{name}"
+    history = live.run("task=history", *own)
+    assert (history.dataset.path, history.dataset.rows) == (report.dataset.path, report.dataset.rows)
+    assert live.exports() == asked
+
+
 def test_a_plan_leaves_its_export_to_the_run_that_follows(live: Live) -> None:
     ids = video_project(live)
     planned = live.run("task=plan")

@@ -36,6 +36,11 @@ QUICK = ("fetch.attempts=3", "fetch.read_seconds=5", "fetch.connect_seconds=2", 
 """Settings with which what cannot be had is given up soon."""
 
 
+def place_by_name(project_name: str, path: str) -> str:
+    """A provider of somebody's own."""
+    return f"{path}-{project_name}"
+
+
 @dataclass
 class Live:
     """Lakebox on a project of a fake Labelbox."""
