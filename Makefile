@@ -7,6 +7,8 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+# One more than there are cores: many tests wait, for servers, for pauses, for processes of their own.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 
 .PHONY: demo test test-long check lint bench bench-full browser clean
 
@@ -14,7 +16,7 @@ demo: .venv/demo
 	@$(BIN)/lakebox
 
 test: lint .venv/azurite
-	$(BIN)/pytest -q -n auto --dist worksteal --timeout 600
+	$(BIN)/pytest -q -n $(WORKERS) --dist worksteal --timeout 600
 
 test-long: .venv/dev
 	LAKEBOX_EXAMPLES=20 $(BIN)/pytest -q -n auto --timeout 3600 tests/test_refetch_stateful.py \
