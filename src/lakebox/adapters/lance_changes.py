@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,9 @@ from numpy.typing import NDArray
 _FIELD_ID = b"lance:field_id"
 """Key of a field's metadata with which Lance takes an id instead of giving one."""
 _GONE = -2
-"""Lance's mark of a column in a data file that another file has taken over."""
+"""Lance's mark of a column in a data file that another file has taken over, or that is in no version any more."""
+_MAX_FRAGMENT_ID = 11
+"""Number of that field in Lance's message `Manifest`."""
 
 Rows = NDArray[np.int64]
 
@@ -136,39 +138,54 @@ class Changes:
     def written(self) -> Any:
         """Write data files, and say what the next version is made of; nobody sees them before that is committed. What
         did not change is not written again."""
-        start, found, used = 0, [], []
+        start, found = 0, []
         for fragment in self.base.get_fragments():
             rows = np.arange(start, start + fragment.count_rows())
             start += len(rows)
-            used.append(fragment.fragment_id)
             found.append(self._fragment(fragment, rows))
         new = self.order[self.order >= self._before]
         added = self._write(self.schema.names, new)
-        for number, one in enumerate(added.fragments, 1 + max(used, default=-1)):
+        for number, one in enumerate(added.fragments, 1 + _last_fragment(self.base)):
             one.id = number
         return LanceOperation.Merge([*found, *added.fragments], added.new_schema)
 
     def _fragment(self, fragment: LanceFragment, rows: Rows) -> FragmentMetadata:
         """A fragment with its changed columns in a new data file, and without the rows that are gone."""
-        gone = ~_among(rows, self.order)
-        if gone.all():
-            return _emptied(self.base, fragment)
-        meta, offsets = fragment.metadata, _offsets(fragment)
-        changed = [name for name in self.schema.names if self._touches(name, rows)]
-        moved = dict(self._moved())
-        moved |= {number: _GONE for name in changed for number in self._ids[name].flat()}
-        files = [_carried(file, moved) for file in meta.files]
+        meta, gone = fragment.metadata, ~_among(rows, self.order)
+        empty = bool(gone.all())
+        changed = self._to_write(meta.files, () if empty else rows)
+        files, offsets = self._carried(meta.files, changed), _offsets(fragment)
         if changed:
             slots = np.full(meta.physical_rows, -1)
-            slots[offsets] = rows
-            (written,) = self._write(changed, slots).fragments
-            files += written.files
-        files = [file for file in files if any(number >= 0 for number in file.fields)]
+            slots[offsets] = -1 if empty else rows
+            files += self._write(changed, slots).fragments[0].files
+        if empty:
+            return replace(_emptied(self.base, fragment), files=files)
         rest = (fragment.delete_rows(offsets[gone].tolist()) if gone.any() else None) or meta
         return replace(rest, files=files)
 
-    def _touches(self, name: str, rows: Rows) -> bool:
-        waiting = self._waiting.get(name, ())
+    def _to_write(self, files: Sequence[Any], rows: Sequence[int] | Rows) -> list[str]:
+        """Columns of which a fragment needs new cells. Lance takes a name with another id only where a data file has
+        that id: a column that takes over a stored name gets cells everywhere, if only empty ones."""
+        moved = dict(self._moved())
+        held = {moved.get(number, _GONE) for file in files for number in file.fields}
+        before = {field.name(): field.id() for field in self.base.lance_schema.fields()}
+        return [
+            name
+            for name in self.schema.names
+            if self._touches(name, rows) or (name in before and self._ids[name].own not in {before[name], *held})
+        ]
+
+    def _carried(self, files: Sequence[Any], changed: Sequence[str]) -> list[Any]:
+        """Data files of a fragment with today's ids; those with nothing but columns that are gone are not among them,
+        nor are columns that are written again."""
+        renewed = {number for name in changed for number in self._ids[name].flat()}
+        ids = {old: _GONE if new in renewed else new for old, new in self._moved()}
+        carried = [_renumbered(file, ids) for file in files]
+        return [file for file in carried if any(number >= 0 for number in file.fields)]
+
+    def _touches(self, name: str, rows: Sequence[int] | Rows) -> bool:
+        waiting = self._waiting.get(name, ()) if len(rows) else ()
         return any(bool(((slots >= rows[0]) & (slots <= rows[-1])).any()) for slots, _ in waiting)
 
     def _moved(self) -> Iterator[tuple[int, int]]:
@@ -235,10 +252,38 @@ def _emptied(dataset: lance.LanceDataset, fragment: LanceFragment) -> FragmentMe
     return replace(meta, deletion_file=file)
 
 
-def _carried(file: Any, ids: Mapping[int, int]) -> Any:
-    carried = copy.copy(file)
-    carried.fields = [ids.get(number, number) for number in file.fields]
-    return carried
+def _renumbered(file: Any, ids: Mapping[int, int]) -> Any:
+    renumbered = copy.copy(file)
+    renumbered.fields = [ids.get(number, _GONE) for number in file.fields]
+    return renumbered
+
+
+def _last_fragment(dataset: lance.LanceDataset) -> int:
+    """The largest number that a fragment ever had: indexes of others go by it, also those that are being made of
+    earlier versions right now, and would take rows of a new fragment for the ones of a fragment that is gone. Lance
+    keeps it in a field of the manifest's protobuf message, and does not give it in any other way."""
+    used = [int(fragment.fragment_id) for fragment in dataset.get_fragments()]
+    return max([-1, *used, *_varints(dataset._ds.serialized_manifest(), _MAX_FRAGMENT_ID)])
+
+
+def _varints(message: bytes, wanted: int) -> Iterator[int]:
+    """Values of a field of whole numbers in a protobuf message."""
+    at = 0
+    while at < len(message):
+        tag, at = _varint(message, at)
+        number, at = _varint(message, at) if tag & 7 in (0, 2) else (8 if tag & 7 == 1 else 4, at)
+        if tag & 7:
+            at += number
+        elif tag >> 3 == wanted:
+            yield number
+
+
+def _varint(message: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while message[at] & 0x80:
+        value |= (message[at] & 0x7F) << shift
+        shift, at = shift + 7, at + 1
+    return value | message[at] << shift, at + 1
 
 
 def _known(field: Any) -> Ids:
