@@ -154,7 +154,7 @@ class Changes:
         low, count = max(0, int(slots.min())), 0
         where = np.full(int(slots.max()) - low + 2, -1, np.int64)
         for one in waiting:
-            hit = np.flatnonzero((one.slots >= low) & (one.slots < low + len(where) - 1))
+            hit = np.flatnonzero(_within(one.slots, slots))
             where[one.slots[hit] - low] = np.arange(count, count + len(hit))
             pieces.append(one.cells if len(hit) == len(one.slots) else one.cells.take(pa.array(hit)))
             count += len(hit)
@@ -218,7 +218,8 @@ class Changes:
         return [file for file in carried if any(number >= 0 for number in file.fields)]
 
     def _touches(self, name: str, rows: Rows) -> bool:
-        return any(_among(rows, np.sort(one.slots)).any() for one in self._among_waiting(name, rows))
+        """Whether something waits for a column in rows of a fragment, which follow one another."""
+        return any(_within(one.slots, rows).any() for one in self._among_waiting(name, rows))
 
     def _moved(self) -> Iterator[tuple[int, int]]:
         """Old id -> new id of what data files hold of renamed columns."""
@@ -264,6 +265,12 @@ def _read(dataset: lance.LanceDataset, name: str, rows: Rows) -> pa.ChunkedArray
     if (np.diff(rows) == 1).all():
         return dataset.to_table(columns=columns, offset=int(rows[0]), limit=len(rows)).column(0)
     return dataset.take(rows, columns=columns).column(0)
+
+
+def _within(slots: Rows, others: Rows) -> NDArray[np.bool_]:
+    """Which of some slots are between the first and the last of others; -1 is none."""
+    found: NDArray[np.bool_] = (slots >= others.min()) & (slots <= others.max())
+    return found
 
 
 def _among(rows: Rows, known: Rows) -> NDArray[np.bool_]:
