@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ _FLAT = {"box": 4, "point": 2}
 _EMPTY = {"box": (0, 4), "point": (0, 2), "mask": (0, 0, 0), "segment_mask": (0, 0), "class": (0,)}
 _AXES: Mapping[str, tuple[int | str, ...]] = {
     "box": ("n", 4), "point": ("n", 2), "polygon": ("k", 2),
-    "mask": ("h", "w", "n"), "segment_mask": ("h", "w"), "class": ("n",), "scalar": (),
+    "mask": ("h", "w", "n"), "segment_mask": ("h", "w"), "class": ("n",),
 }  # fmt: skip
 _DTYPES = {"mask": "bool", "class": "int32", "point": "float32", "polygon": "float32"}
 _FIELD_ID = b"lance:field_id"
@@ -81,8 +81,7 @@ def encoded(column: Column, cells: CellList) -> pa.Array:
 
 
 def _values(column: Column, cells: CellList) -> pa.Array:
-    for cell in itertools.chain.from_iterable(cells) if column.type == "polygon" else cells:
-        _refuse_shape(column, cell)
+    _refuse_shapes(column, itertools.chain.from_iterable(cells) if column.type == "polygon" else cells)
     match column.type:
         case "scalar":
             return pa.array(_scalars(column, cells))
@@ -105,16 +104,16 @@ def _said(column: Column) -> str:
     return " of ".join(part for part in (column.type, column.dtype) if part)
 
 
-def _refuse_shape(column: Column, cell: Any) -> None:
-    """Numbers that are too many would become other cells, or be left out. What is empty may have any shape."""
+def _refuse_shapes(column: Column, cells: Iterable[Any]) -> None:
+    """Numbers that are too many would become other cells, or be left out. No objects may have any shape."""
     axes = ("n",) * column.ndim if column.type == "array" else _AXES.get(column.type)
     if axes is None:
         return
-    shape = np.shape(cell)
-    fits = len(shape) == len(axes) and all(isinstance(b, str) or a == b for a, b in zip(shape, axes, strict=True))
-    if not fits and (0 not in shape or shape[0]):
-        wanted = f"({', '.join(map(str, axes))}{',' * (len(axes) == 1)})"
-        raise LakeError(f"column {column.name}: a cell of shape {shape} was given, {column.type} takes {wanted}")
+    for shape in {cell.shape if isinstance(cell, np.ndarray) else np.shape(cell) for cell in cells}:
+        fits = len(shape) == len(axes) and all(isinstance(b, str) or a == b for a, b in zip(shape, axes, strict=True))
+        if not fits and shape[:1] != (0,):
+            wanted = f"({', '.join(map(str, axes))}{',' * (len(axes) == 1)})"
+            raise LakeError(f"column {column.name}: a cell of shape {shape} was given, {column.type} takes {wanted}")
 
 
 def _scalars(column: Column, cells: CellList) -> NDArray[Any]:
