@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
@@ -16,7 +18,6 @@ import pytest
 from support.lake_shown import found
 from support.lakes import BASE, rows
 
-from lakebox.adapters import lance_changes
 from lakebox.adapters.lance_lake import LanceStorage
 from lakebox.core.columns import Column
 from lakebox.core.facts import ID, STATE
@@ -25,6 +26,7 @@ from lakebox.errors import LakeError
 
 NUMBER = Column("n", "scalar", "int32", key="n")
 TEXT = Column("w", "text", key="w")
+VIDEO = Column("v", "video", key="v")
 SEEDS = range(12)
 
 
@@ -370,8 +372,7 @@ def test_dictionaries_of_others(tmp_path: Path) -> None:
 # --------------------------------------------------------------------------------------------------------------- memory
 
 
-def test_cells_are_written_in_portions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lance_changes, "_PORTION", 5000)
+def test_cells_are_written_in_portions(tmp_path: Path) -> None:
     lake = made(tmp_path, TEXT)
     texts = [str(i) * 50 for i in range(500)]
     lake.append(rows("a" * 500, w=texts))
@@ -384,3 +385,20 @@ def test_cells_are_written_in_portions(tmp_path: Path, monkeypatch: pytest.Monke
     lake.commit("updated")
     assert read(tmp_path, "w") == left
     assert len(lance.dataset(str(tmp_path)).get_fragments()) == 1
+
+
+def test_a_large_column_is_not_held_in_memory_for_one_cell(tmp_path: Path) -> None:
+    lake = made(tmp_path, VIDEO)
+    lake.append(rows("a" * 1000, v=[bytes([i % 256]) * 60_000 for i in range(1000)]))
+    lake.commit("60 MB")
+    code = (
+        "import sys, numpy as np, pyarrow as pa\n"
+        "from lakebox.adapters.lance_lake import LanceStorage\n"
+        "lake = LanceStorage().find(sys.argv[1])\n"
+        "lake.update(np.array([500]), {'v': [b'x']})\n"
+        "lake.commit('updated')\n"
+        "print(pa.default_memory_pool().max_memory())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, capture_output=True, text=True)
+    assert int(done.stdout) < 30_000_000
+    assert again(tmp_path).read("v", np.array([499, 500])) == [bytes([499 % 256]) * 60_000, b"x"]
