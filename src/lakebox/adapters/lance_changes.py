@@ -21,7 +21,7 @@ from lakebox.adapters.lance_cells import Ids, filled, known, parts, with_ids
 from lakebox.errors import LakeError
 
 _GONE = -2
-"""Lance's mark of a column in a data file that another file has taken over, or that is in no version any more."""
+"""Lance's mark of a column in a data file that another file has taken over."""
 _PORTION, _GROWTH, _MOST_ROWS = 8_000_000, 16, 65536
 """Bytes that are written at one go, times as many rows as before at most, and rows at most."""
 _MAX_FRAGMENT_ID = 11
@@ -147,18 +147,18 @@ class Changes:
 
     def _given(self, name: str, slots: Rows) -> tuple[list[pa.Array], Rows]:
         """What waits for slots, and where in it the cell of each slot is; -1 if none waits."""
-        pieces: list[pa.Array] = []
-        waiting = self._among_waiting(name, slots)
-        if not waiting:
-            return pieces, np.full(len(slots), -1, np.int64)
-        low, count = max(0, int(slots.min())), 0
-        where = np.full(int(slots.max()) - low + 2, -1, np.int64)
-        for one in waiting:
-            hit = np.flatnonzero(_within(one.slots, slots))
-            where[one.slots[hit] - low] = np.arange(count, count + len(hit))
-            pieces.append(one.cells if len(hit) == len(one.slots) else one.cells.take(pa.array(hit)))
-            count += len(hit)
-        return pieces, where[np.where(slots < 0, -1, slots - low)]
+        at, pieces, count = np.full(len(slots), -1, np.int64), list[pa.Array](), 0
+        there = slots[slots >= 0]
+        if waiting := self._among_waiting(name, there):
+            low = int(there.min())
+            where = np.full(int(there.max()) - low + 1, -1, np.int64)
+            for one in waiting:
+                hit = np.flatnonzero(_within(one.slots, there))
+                where[one.slots[hit] - low] = np.arange(count, count + len(hit))
+                pieces.append(one.cells if len(hit) == len(one.slots) else one.cells.take(pa.array(hit)))
+                count += len(hit)
+            at[slots >= 0] = where[there - low]
+        return pieces, at
 
     def _among_waiting(self, name: str, slots: Rows) -> list[Waiting]:
         """What waits for a column between the first and the last of some slots."""
@@ -211,11 +211,13 @@ class Changes:
 
     def _carried(self, files: Sequence[Any], changed: Sequence[str]) -> list[Any]:
         """Data files of a fragment with today's ids; those with nothing but columns that are gone are not among them,
-        nor are columns that are written again."""
+        nor are columns that are written again. Elsewhere ids of columns that are gone stay, so that no new column gets
+        them: somebody may be making an index by them right now."""
         renewed = {number for name in changed for number in self._ids[name].flat()}
         ids = {old: _GONE if new in renewed else new for old, new in self._moved()}
         carried = [_renumbered(file, ids) for file in files]
-        return [file for file in carried if any(number >= 0 for number in file.fields)]
+        today = {number for own in self._ids.values() for number in own.flat()}
+        return [file for file in carried if not today.isdisjoint(file.fields)]
 
     def _touches(self, name: str, rows: Rows) -> bool:
         """Whether something waits for a column in rows of a fragment, which follow one another."""
@@ -230,27 +232,29 @@ class Changes:
     def _write(self, names: Sequence[str], slots: Rows) -> Any:
         """Cells in data files: their fragments, and the columns as Lance describes them."""
         fields = [with_ids(self.schema.field(name), self._ids[name]) for name in names]
-        schema, failed = pa.schema(fields, self.schema.metadata), list[LakeError]()
+        schema, failed = pa.schema(fields, self.schema.metadata), list[BaseException]()
         cells = pa.RecordBatchReader.from_batches(schema, self._batches(schema, slots, failed))
         most = max(1, len(slots))
         try:
             return write_fragments(
                 cells, self.base, schema=schema, mode="overwrite", max_rows_per_file=most, return_transaction=True
             ).operation
-        except OSError as error:  # Lance makes this of whatever fails while it asks for cells
-            raise next(iter(failed), error) from error
+        except OSError as error:
+            if failed:  # Lance makes an OSError of whatever fails while it asks for cells, also of Ctrl-C
+                raise failed[0] from error
+            raise
 
-    def _batches(self, schema: pa.Schema, slots: Rows, failed: list[LakeError]) -> Iterator[pa.RecordBatch]:
+    def _batches(self, schema: pa.Schema, slots: Rows, failed: list[BaseException]) -> Iterator[pa.RecordBatch]:
         """Cells of slots in portions, as large as `_PORTION` if the ones before them tell."""
         start, rows = 0, 1
         while start < len(slots):
             part = slots[start : start + rows]
             try:
                 cells = [filled(self.schema.field(name), self._cells(name, part)) for name in schema.names]
-            except LakeError as error:
+                batch = pa.record_batch(cells, schema=schema)
+            except BaseException as error:
                 failed.append(error)
                 raise
-            batch = pa.record_batch(cells, schema=schema)
             yield batch
             start += rows
             rows = min(max(1, _PORTION * rows // max(1, batch.nbytes)), _GROWTH * rows, _MOST_ROWS)
@@ -268,7 +272,7 @@ def _read(dataset: lance.LanceDataset, name: str, rows: Rows) -> pa.ChunkedArray
 
 
 def _within(slots: Rows, others: Rows) -> NDArray[np.bool_]:
-    """Which of some slots are between the first and the last of others; -1 is none."""
+    """Which of some slots are between the first and the last of others."""
     found: NDArray[np.bool_] = (slots >= others.min()) & (slots <= others.max())
     return found
 
@@ -303,7 +307,7 @@ def _emptied(dataset: lance.LanceDataset, fragment: LanceFragment) -> FragmentMe
 
 def _renumbered(file: Any, ids: Mapping[int, int]) -> Any:
     renumbered = copy.copy(file)
-    renumbered.fields = [ids.get(number, _GONE) for number in file.fields]
+    renumbered.fields = [ids.get(number, number) for number in file.fields]
     return renumbered
 
 
