@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,24 +17,27 @@ from lance import LanceOperation
 from lance.fragment import DeletionFile, FragmentMetadata, LanceFragment, write_fragments
 from numpy.typing import NDArray
 
-_FIELD_ID = b"lance:field_id"
-"""Key of a field's metadata with which Lance takes an id instead of giving one."""
+from lakebox.adapters.lance_cells import Ids, filled, known, parts, with_ids
+from lakebox.errors import LakeError
+
 _GONE = -2
 """Lance's mark of a column in a data file that another file has taken over."""
+_PORTION, _GROWTH, _MOST_ROWS = 8_000_000, 16, 65536
+"""Bytes that are written at one go, times as many rows as before at most, and rows at most."""
+_MAX_FRAGMENT_ID = 11
+"""Number of that field in Lance's message `Manifest`."""
 
 Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Ids:
-    """What data files call a column, and the columns within it."""
+class Waiting:
+    """Cells that were given, and the slots that they are for."""
 
-    own: int
-    parts: tuple[Ids, ...] = ()
-
-    def flat(self) -> list[int]:
-        """All of them."""
-        return [self.own, *(number for part in self.parts for number in part.flat())]
+    first: int
+    last: int
+    slots: Rows
+    cells: pa.Array
 
 
 class Changes:
@@ -52,9 +55,9 @@ class Changes:
         """Slot of each row; they ascend."""
         self._before = self._slots = len(self.order)
         self._origin = {name: name for name in self.schema.names}
-        self._ids = {field.name(): _known(field) for field in base.lance_schema.fields()}
+        self._ids = {field.name(): known(field) for field in base.lance_schema.fields()}
         self._fresh = itertools.count(base.max_field_id + 1)
-        self._waiting: dict[str, list[tuple[Rows, pa.Array]]] = {}
+        self._waiting: dict[str, list[Waiting]] = {}
 
     def set_metadata(self, metadata: Mapping[bytes, bytes]) -> None:
         """Replace what is said of the whole dataset."""
@@ -94,35 +97,44 @@ class Changes:
     def append(self, rows: int, cells: Mapping[str, pa.Array]) -> None:
         """Rows at the end; columns that are not named stay empty there."""
         slots = np.arange(self._slots, self._slots + rows)
+        self._wait(slots, cells)
         self._slots += rows
         self.order = np.concatenate([self.order, slots])
-        self._wait(slots, cells)
 
     def update(self, rows: Rows, cells: Mapping[str, pa.Array]) -> None:
         """Other cells for some rows."""
-        self._wait(self.order[rows], cells)
+        self._wait(self._at(f"writing {', '.join(cells)}", rows), cells)
+
+    def _at(self, doing: str, rows: Rows) -> Rows:
+        """Slots of rows."""
+        numbers, count = np.asarray(rows, np.int64), len(self.order)
+        if len(wrong := numbers[(numbers < 0) | (numbers >= count)]):
+            raise LakeError(f"{doing}: there is no row {wrong[0]}, rows have numbers from 0 and there are {count}")
+        return self.order[numbers]
 
     def _wait(self, slots: Rows, cells: Mapping[str, pa.Array]) -> None:
         for name, values in cells.items():
-            self._waiting.setdefault(name, []).append((slots, values))
+            if len(values) != len(slots):
+                raise LakeError(
+                    f"column {name}: {len(values)} cells were given for {len(slots)} rows, give one for each"
+                )
+        for name, values in cells.items() if len(slots) else ():
+            one = Waiting(int(slots.min()), int(slots.max()), slots, values)
+            self._waiting.setdefault(name, []).append(one)
 
     def delete(self, rows: Rows) -> None:
         """Some rows less."""
-        self.order = np.delete(self.order, rows)
+        self.order = self.order[~_among(self.order, np.sort(self._at("removing rows", rows)))]
 
     def cells(self, name: str, rows: Rows) -> pa.Array:
         """Cells of some rows as they are now."""
-        return self._cells(name, self.order[rows])
+        return self._cells(name, self._at(f"reading {name}", rows))
 
     def _cells(self, name: str, slots: Rows) -> pa.Array:
         """Cells of slots; null for slot -1."""
-        kind, pieces, count = self.schema.field(name).type, [], 0
-        where = np.full(self._slots + 1, -1, np.int64)
-        for own, values in self._waiting.get(name, ()):
-            where[own] = np.arange(count, count + len(values))
-            pieces.append(values)
-            count += len(values)
-        at = where[slots]
+        kind = self.schema.field(name).type
+        pieces, at = self._given(name, slots)
+        count = sum(map(len, pieces))
         old = np.flatnonzero((at < 0) & (slots >= 0) & (slots < self._before)) if name in self._origin else ()
         if len(old):
             pieces += _read(self.base, self._origin[name], slots[old]).chunks
@@ -133,70 +145,136 @@ class Changes:
         found: pa.Array = values.combine_chunks()
         return found
 
+    def _given(self, name: str, slots: Rows) -> tuple[list[pa.Array], Rows]:
+        """What waits for slots, and where in it the cell of each slot is; -1 if none waits."""
+        at, pieces, count = np.full(len(slots), -1, np.int64), list[pa.Array](), 0
+        there = slots[slots >= 0]
+        if waiting := self._among_waiting(name, there):
+            low = int(there.min())
+            where = np.full(int(there.max()) - low + 1, -1, np.int64)
+            for one in waiting:
+                hit = np.flatnonzero(_within(one.slots, there))
+                where[one.slots[hit] - low] = np.arange(count, count + len(hit))
+                pieces.append(one.cells if len(hit) == len(one.slots) else one.cells.take(pa.array(hit)))
+                count += len(hit)
+            at[slots >= 0] = where[there - low]
+        return pieces, at
+
+    def _among_waiting(self, name: str, slots: Rows) -> list[Waiting]:
+        """What waits for a column between the first and the last of some slots."""
+        waiting = self._waiting.get(name, ()) if len(slots) else ()
+        low, high = (int(slots.min()), int(slots.max())) if waiting else (0, 0)
+        return [one for one in waiting if one.first <= high and one.last >= low]
+
     def written(self) -> Any:
         """Write data files, and say what the next version is made of; nobody sees them before that is committed. What
         did not change is not written again."""
-        start, found, used = 0, [], []
+        start, found = 0, []
         for fragment in self.base.get_fragments():
             rows = np.arange(start, start + fragment.count_rows())
             start += len(rows)
-            used.append(fragment.fragment_id)
             found.append(self._fragment(fragment, rows))
         new = self.order[self.order >= self._before]
-        added = self._write(self.schema.names, new)
-        for number, one in enumerate(added.fragments, 1 + max(used, default=-1)):
+        added = self._write(self.schema.names, new).fragments
+        for number, one in enumerate(added, 1 + _last_fragment(self.base)):
             one.id = number
-        return LanceOperation.Merge([*found, *added.fragments], added.new_schema)
+        # Without rows: else columns of dictionaries are not described as they were.
+        described = self._write(self.schema.names, new[:0]).new_schema
+        return LanceOperation.Merge([*found, *added], described)
 
     def _fragment(self, fragment: LanceFragment, rows: Rows) -> FragmentMetadata:
         """A fragment with its changed columns in a new data file, and without the rows that are gone."""
-        gone = ~_among(rows, self.order)
-        if gone.all():
-            return _emptied(self.base, fragment)
-        meta, offsets = fragment.metadata, _offsets(fragment)
-        changed = [name for name in self.schema.names if self._touches(name, rows)]
-        moved = dict(self._moved())
-        moved |= {number: _GONE for name in changed for number in self._ids[name].flat()}
-        files = [_carried(file, moved) for file in meta.files]
+        meta, gone = fragment.metadata, ~_among(rows, self.order)
+        empty = bool(gone.all())
+        changed = self._to_write(meta.files, rows[:0] if empty else rows)
+        files, offsets = self._carried(meta.files, changed), _offsets(fragment)
         if changed:
             slots = np.full(meta.physical_rows, -1)
-            slots[offsets] = rows
-            (written,) = self._write(changed, slots).fragments
-            files += written.files
-        files = [file for file in files if any(number >= 0 for number in file.fields)]
+            slots[offsets] = -1 if empty else rows
+            files += self._write(changed, slots).fragments[0].files
+        if empty:
+            return replace(_emptied(self.base, fragment), files=files)
         rest = (fragment.delete_rows(offsets[gone].tolist()) if gone.any() else None) or meta
         return replace(rest, files=files)
 
+    def _to_write(self, files: Sequence[Any], rows: Rows) -> list[str]:
+        """Columns of which a fragment needs new cells. Lance takes a name with another id only where a data file has
+        that id: a column that takes over a stored name gets cells everywhere, if only empty ones."""
+        moved = dict(self._moved())
+        held = {moved.get(number, _GONE) for file in files for number in file.fields}
+        before = {field.name(): field.id() for field in self.base.lance_schema.fields()}
+        return [
+            name
+            for name in self.schema.names
+            if self._touches(name, rows) or (name in before and self._ids[name].own not in {before[name], *held})
+        ]
+
+    def _carried(self, files: Sequence[Any], changed: Sequence[str]) -> list[Any]:
+        """Data files of a fragment with today's ids; those with nothing but columns that are gone are not among them,
+        nor are columns that are written again. Elsewhere ids of columns that are gone stay, so that no new column gets
+        them: somebody may be making an index by them right now."""
+        renewed = {number for name in changed for number in self._ids[name].flat()}
+        ids = {old: _GONE if new in renewed else new for old, new in self._moved()}
+        carried = [_renumbered(file, ids) for file in files]
+        today = {number for own in self._ids.values() for number in own.flat()}
+        return [file for file in carried if not today.isdisjoint(file.fields)]
+
     def _touches(self, name: str, rows: Rows) -> bool:
-        waiting = self._waiting.get(name, ())
-        return any(bool(((slots >= rows[0]) & (slots <= rows[-1])).any()) for slots, _ in waiting)
+        """Whether something waits for a column in rows of a fragment, which follow one another."""
+        return any(_within(one.slots, rows).any() for one in self._among_waiting(name, rows))
 
     def _moved(self) -> Iterator[tuple[int, int]]:
         """Old id -> new id of what data files hold of renamed columns."""
-        before = {field.name(): _known(field).flat() for field in self.base.lance_schema.fields()}
+        before = {field.name(): known(field).flat() for field in self.base.lance_schema.fields()}
         for name, origin in self._origin.items():
             yield from zip(before[origin], self._ids[name].flat(), strict=True)
 
-    def _write(self, names: list[str], slots: Rows) -> Any:
+    def _write(self, names: Sequence[str], slots: Rows) -> Any:
         """Cells in data files: their fragments, and the columns as Lance describes them."""
-        fields = [_with_ids(self.schema.field(name), self._ids[name]) for name in names]
-        schema = pa.schema(fields, self.schema.metadata)
-        cells = [_filled(self.schema.field(name), self._cells(name, slots)) for name in names]
-        table = pa.Table.from_arrays(cells, schema=schema)
+        fields = [with_ids(self.schema.field(name), self._ids[name]) for name in names]
+        schema, failed = pa.schema(fields, self.schema.metadata), list[BaseException]()
+        cells = pa.RecordBatchReader.from_batches(schema, self._batches(schema, slots, failed))
         most = max(1, len(slots))
-        return write_fragments(
-            table, self.base, schema=schema, mode="overwrite", max_rows_per_file=most, return_transaction=True
-        ).operation
+        try:
+            return write_fragments(
+                cells, self.base, schema=schema, mode="overwrite", max_rows_per_file=most, return_transaction=True
+            ).operation
+        except OSError as error:
+            if failed:  # Lance makes an OSError of whatever fails while it asks for cells, also of Ctrl-C
+                raise failed[0] from error
+            raise
+
+    def _batches(self, schema: pa.Schema, slots: Rows, failed: list[BaseException]) -> Iterator[pa.RecordBatch]:
+        """Cells of slots in portions, as large as `_PORTION` if the ones before them tell."""
+        start, rows = 0, 1
+        while start < len(slots):
+            part = slots[start : start + rows]
+            try:
+                cells = [filled(self.schema.field(name), self._cells(name, part)) for name in schema.names]
+                batch = pa.record_batch(cells, schema=schema)
+            except BaseException as error:
+                failed.append(error)
+                raise
+            yield batch
+            start += rows
+            rows = min(max(1, _PORTION * rows // max(1, batch.nbytes)), _GROWTH * rows, _MOST_ROWS)
 
     def _numbered(self, field: pa.Field) -> Ids:
-        return Ids(next(self._fresh), tuple(self._numbered(part) for part in _parts(field.type)))
+        return Ids(next(self._fresh), tuple(self._numbered(part) for part in parts(field.type)))
 
 
 def _read(dataset: lance.LanceDataset, name: str, rows: Rows) -> pa.ChunkedArray:
     """Cells of a version; a stretch of rows is read at one go."""
+    columns = {name: "`*`"} if name == "*" else [name]  # a star alone is every column to Lance
     if (np.diff(rows) == 1).all():
-        return dataset.to_table(columns=[name], offset=int(rows[0]), limit=len(rows)).column(0)
-    return dataset.take(rows, columns=[name]).column(0)
+        return dataset.to_table(columns=columns, offset=int(rows[0]), limit=len(rows)).column(0)
+    return dataset.take(rows, columns=columns).column(0)
+
+
+def _within(slots: Rows, others: Rows) -> NDArray[np.bool_]:
+    """Which of some slots are between the first and the last of others."""
+    found: NDArray[np.bool_] = (slots >= others.min()) & (slots <= others.max())
+    return found
 
 
 def _among(rows: Rows, known: Rows) -> NDArray[np.bool_]:
@@ -204,14 +282,6 @@ def _among(rows: Rows, known: Rows) -> NDArray[np.bool_]:
     at = np.searchsorted(known, rows)
     found: NDArray[np.bool_] = np.append(known, -1)[at] == rows
     return found
-
-
-def _filled(field: pa.Field, cells: pa.Array) -> pa.Array:
-    """Somebody's column may have to say something in every row: then it says as little as there is in new ones."""
-    if field.nullable or not cells.null_count:
-        return cells
-    is_text = pa.types.is_string(field.type) or pa.types.is_large_string(field.type)
-    return cells.fill_null(pa.scalar("" if is_text else 0).cast(field.type))
 
 
 def _offsets(fragment: LanceFragment) -> Rows:
@@ -235,28 +305,35 @@ def _emptied(dataset: lance.LanceDataset, fragment: LanceFragment) -> FragmentMe
     return replace(meta, deletion_file=file)
 
 
-def _carried(file: Any, ids: Mapping[int, int]) -> Any:
-    carried = copy.copy(file)
-    carried.fields = [ids.get(number, number) for number in file.fields]
-    return carried
+def _renumbered(file: Any, ids: Mapping[int, int]) -> Any:
+    renumbered = copy.copy(file)
+    renumbered.fields = [ids.get(number, number) for number in file.fields]
+    return renumbered
 
 
-def _known(field: Any) -> Ids:
-    return Ids(field.id(), tuple(_known(part) for part in field.children()))
+def _last_fragment(dataset: lance.LanceDataset) -> int:
+    """The largest number that a fragment ever had: indexes of others go by it, also those that are being made of
+    earlier versions right now, and would take rows of a new fragment for the ones of a fragment that is gone. Lance
+    keeps it in a field of the manifest's protobuf message, and does not give it in any other way."""
+    used = [int(fragment.fragment_id) for fragment in dataset.get_fragments()]
+    return max([-1, *used, *_varints(dataset._ds.serialized_manifest(), _MAX_FRAGMENT_ID)])
 
 
-def _parts(kind: pa.DataType) -> list[pa.Field]:
-    """The columns within a column that Lance numbers: fixed-size lists of numbers are numbers to it."""
-    if pa.types.is_struct(kind):
-        return [kind.field(i) for i in range(kind.num_fields)]
-    return [kind.value_field] if pa.types.is_list(kind) or pa.types.is_large_list(kind) else []
+def _varints(message: bytes, wanted: int) -> Iterator[int]:
+    """Values of a field of whole numbers in a protobuf message."""
+    at = 0
+    while at < len(message):
+        tag, at = _varint(message, at)
+        number, at = _varint(message, at) if tag & 7 in (0, 2) else (8 if tag & 7 == 1 else 4, at)
+        if tag & 7:
+            at += number
+        elif tag >> 3 == wanted:
+            yield number
 
 
-def _with_ids(field: pa.Field, ids: Ids) -> pa.Field:
-    parts = [_with_ids(part, own) for part, own in zip(_parts(field.type), ids.parts, strict=False)]
-    kind = field.type
-    if parts and pa.types.is_struct(kind):
-        kind = pa.struct(parts)
-    elif parts:
-        kind = pa.large_list(*parts) if pa.types.is_large_list(kind) else pa.list_(*parts)
-    return field.with_type(kind).with_metadata({**(field.metadata or {}), _FIELD_ID: str(ids.own).encode()})
+def _varint(message: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while message[at] & 0x80:
+        value |= (message[at] & 0x7F) << shift
+        shift, at = shift + 7, at + 1
+    return value | message[at] << shift, at + 1
