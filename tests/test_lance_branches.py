@@ -150,6 +150,8 @@ def test_a_column_of_others_is_not_taken_over(tmp_path: Path) -> None:
         lake.arrange([*BASE, Column("a.b", "text", key="k")], ())
     with pytest.raises(LakeError, match="there is no column 'nobody'"):
         lake.put("nobody", np.array([0]), ["x"])
+    with pytest.raises(LakeError, match="2 cells of a%2Eb for 1 rows"):
+        lake.put("a%2Eb", np.array([0]), ["x", "y"])
 
 
 # Merging main into a branch.

@@ -124,6 +124,10 @@ class LanceLake(LanceView):
 
     def put(self, column: str, rows: NDArray[np.int64], cells: Sequence[Any]) -> None:
         """Overwrite cells of somebody else's column with what `foreign` gave; what was never set stays so."""
+        if len(cells) != len(rows):
+            raise LakeError(
+                f"path {self._path}: {len(cells)} cells of {column} for {len(rows)} rows, give one for each"
+            )
         there = np.array([at for at, cell in enumerate(cells) if cell is not None], np.int64)
         name, values = self._foreign(column, [cells[at] for at in there])
         self._now.update(rows[there], {name: values})

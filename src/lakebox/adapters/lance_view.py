@@ -34,6 +34,9 @@ LABELBOX = b"labelbox_meta"
 NOTE = b"lakebox_"
 """Keys of notes in the schema's metadata begin with it."""
 
+_VENDOR_ERRORS = (
+    pa.ArrowException, OSError, ValueError, TypeError, OverflowError, RuntimeError, LookupError, NotImplementedError,
+)  # fmt: skip
 _UNFIT = re.compile(r"[%.`\x00]")
 _WRITTEN = re.compile(r"%(25|2E|60|00)")
 
@@ -43,7 +46,7 @@ def translated(doing: str) -> Iterator[None]:
     """Lance's and Arrow's errors within, as LakeError with what was being done."""
     try:
         yield
-    except (pa.ArrowException, OSError, ValueError, RuntimeError, KeyError, NotImplementedError) as error:
+    except _VENDOR_ERRORS as error:
         said = str(error).partition(", /")[0]  # Lance adds the place in its own source
         raise LakeError(f"{doing}: {type(error).__name__}: {said}") from error
 
