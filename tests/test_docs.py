@@ -38,6 +38,12 @@ COMMANDS = [line.partition("#")[0].strip() for block in blocks("bash") for line 
 RUN = [line for line in COMMANDS if line.startswith("lakebox ")]
 
 
+def run_all(commands: list[str], cwd: Path) -> None:
+    for command in commands:
+        done = started(*shlex.split(command)[1:], "preview=none", cwd=cwd)
+        assert command.startswith("lakebox ") and done.returncode == 0, (command, done.stdout + done.stderr)
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A user's folder: an export with its files, and the example repository."""
@@ -70,12 +76,7 @@ def test_command_runs(command: str, folder: Path) -> None:
 def test_commands_of_keeping_in_step_run(tmp_path: Path) -> None:
     commands = [line.partition("  #")[0] for line in blocks("bash refetch")[0].splitlines()]
     assert len(commands) == 8
-    for command in commands:
-        done = subprocess.run(
-            [sys.executable, "-m", *shlex.split(command), "preview=none"], cwd=tmp_path, capture_output=True, text=True,
-            check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, (command, done.stdout + done.stderr)
+    run_all(commands, tmp_path)
     (code,) = blocks("python join")
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -150,12 +151,7 @@ def test_commands_of_sweeps_and_help_run(tmp_path: Path) -> None:
         line.rpartition("  #")[0] for name in ("sweep", "help") for line in blocks(f"bash {name}")[0].splitlines()
     ]
     assert len(commands) == 5
-    for command in commands:
-        done = subprocess.run(
-            [sys.executable, "-m", *shlex.split(command), "preview=none"], cwd=tmp_path, capture_output=True, text=True,
-            check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, (command, done.stdout + done.stderr)
+    run_all(commands, tmp_path)
     found = [json.loads(file.read_text(encoding="utf-8")) for file in tmp_path.glob(".lakebox/sweeps/*/summary.json")]
     assert [[one["outcome"] for one in summary] for summary in sorted(found, key=len)] == [["ok"] * 2, ["ok"] * 4]
 

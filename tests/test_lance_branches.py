@@ -266,7 +266,7 @@ def test_cells_that_mean_something_else_stay_behind_and_are_made_anew(tmp_path: 
 def test_foreign_cells_of_another_type_stay_behind_with_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    branch = made(tmp_path).fork("labels")
+    made(tmp_path).fork("labels")
     lance.dataset(str(tmp_path)).add_columns(pa.field("note", pa.string()))
     branch = lance.dataset(str(tmp_path)).checkout_version(("labels", None))
     branch.add_columns(pa.field("note", pa.int32()))
